@@ -1,0 +1,57 @@
+"""gatekeeper: may this run, may this ship?
+
+The public names. Further public modules: `gatekeeper.data` (reading and validating data files), `gatekeeper.net`
+(probing hosts with a total deadline), `gatekeeper.stats`, `gatekeeper.facts`, `gatekeeper.wording` (what reports
+say alike) and `gatekeeper.testing`.
+"""
+
+from gatekeeper.authoring import post, pre
+from gatekeeper.context import Context
+from gatekeeper.errors import DataError, GatekeeperError, UsageError
+from gatekeeper.hookspecs import hookimpl
+from gatekeeper.model import Finding, Gate, Reason, Result, Run, Subject, Verdict
+from gatekeeper.plain import printable, strict_json
+from gatekeeper.quantities import Budget, Duration, Floor, Percent, Quantity, Secret, Size, show
+from gatekeeper.reporting import PlanSummary, Report, Stream, View, rendered
+from gatekeeper.samples import Events, Readings, SampleSource, Series
+from gatekeeper.wording import summary
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Budget",
+    "Context",
+    "DataError",
+    "Duration",
+    "Events",
+    "Finding",
+    "Floor",
+    "Gate",
+    "GatekeeperError",
+    "Percent",
+    "PlanSummary",
+    "Quantity",
+    "Readings",
+    "Reason",
+    "Report",
+    "Result",
+    "Run",
+    "SampleSource",
+    "Secret",
+    "Series",
+    "Size",
+    "Stream",
+    "Subject",
+    "UsageError",
+    "Verdict",
+    "View",
+    "__version__",
+    "hookimpl",
+    "post",
+    "pre",
+    "printable",
+    "rendered",
+    "show",
+    "strict_json",
+    "summary",
+]

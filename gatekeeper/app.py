@@ -1,0 +1,421 @@
+"""The program: load the project, plan, carry out, decide, record, report. Each step is a function of the one before."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field, structs
+
+from gatekeeper import plugins as plugin_loading
+from gatekeeper.context import RunData, Saved
+from gatekeeper.decide import Policy, count, decide
+from gatekeeper.errors import GatekeeperError, UsageError, nearest
+from gatekeeper.execute.run import Executed, Isolation, Observer, execute
+from gatekeeper.execute.schedule import Options
+from gatekeeper.model import Gate, Header, Result, Run, RunPhase, Since, Subject, Verdict
+from gatekeeper.plan import Plan, make_plan
+from gatekeeper.plugins import Plugins
+from gatekeeper.record import environment, new_run_id, stamp, subject_of, utc_now, with_since
+from gatekeeper.redact import redact, secrets_in
+from gatekeeper.select import Selection
+from gatekeeper.settings import Flag, Resolved, Settings, load, resolve
+
+STATE = ".gatekeeper"
+
+
+class ProjectRequest(Struct, frozen=True, kw_only=True):
+    """Which project, with which settings. Plain data: a spawned worker loads the same from it."""
+
+    cwd: str
+    config: str | None = None
+    profile: str | None = None
+    flags: tuple[tuple[tuple[str, ...], str, Any], ...] = ()
+    """Settings from the command line: path, flag, value."""
+
+
+class RunRequest(Struct, frozen=True, kw_only=True):
+    """What was asked for: `gatekeeper run …`, as data."""
+
+    project: ProjectRequest
+    phase: RunPhase
+    selection: Selection = Selection()
+    inputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    samples: tuple[tuple[str, str], ...] = ()
+    subject: str | None = None
+    pre: str | None = None
+    save: str | None = None
+    stop_first: bool = False
+    remember: bool = True
+
+
+class Project:
+    """A loaded project: its settings, its plugins and its gates."""
+
+    def __init__(self, request: ProjectRequest) -> None:
+        overrides = {path: Flag(flag, value) for path, flag, value in request.flags}
+        config = Path(request.config) if request.config else None
+        self.cwd = Path(request.cwd)
+        self.settings: Settings = load(self.cwd, config=config, profile=request.profile, overrides=overrides)
+        self.plugins: Plugins = plugin_loading.load(
+            self.settings.root, self.settings.gates_paths, self.settings.plugins.disable
+        )
+
+    @cached_property
+    def gates(self) -> list[Gate]:
+        """All gates of all phases.
+
+        Raises:
+            UsageError: two have one id, or a plugin failed to make its.
+        """
+        return self.plugins.gates(self.settings)
+
+    def resolved(self, phases: Sequence[str] | None = None) -> dict[str, Resolved]:
+        """Every gate's settings. Secrets are read for the gates of `phases` only, or of all.
+
+        Raises:
+            UsageError: all that is wrong with them.
+        """
+        ids = None if phases is None else {gate.id for gate in self.gates if gate.phase in phases}
+        return resolve(self.settings, self.gates, secrets_of=ids)
+
+    @property
+    def state(self) -> Path:
+        """The folder with what runs leave for later ones."""
+        return self.settings.root / STATE
+
+    @property
+    def store_url(self) -> str:
+        """Where history is kept: the configured store, else a file in the state folder."""
+        url = self.settings.store.url
+        if url is None:
+            return str(self.state / "history.db")
+        return url if "://" in url or Path(url).is_absolute() else str(self.settings.root / url)
+
+
+class Prepared(Struct, frozen=True, kw_only=True):
+    """Everything that a run needs, before anything runs."""
+
+    request: RunRequest
+    plan: Plan
+    data: RunData
+    options: Options
+    header: Header
+    subject: Subject
+    policy: Policy
+    secrets: tuple[bytes, ...] = ()
+    notes: tuple[str, ...] = ()
+    began: float = 0.0
+
+
+class Finished(Struct, frozen=True):
+    """A finished run: its record, and what its pre phase saved."""
+
+    run: Run
+    saved: Saved | None = None
+
+
+# -- before ------------------------------------------------------------------------------------------------------------
+
+
+def prepare(project: Project, request: RunRequest) -> Prepared:
+    """Fix the plan and gather the run's data.
+
+    Raises:
+        UsageError: whatever is wrong with what was asked or configured; nothing has run.
+    """
+    began = monotonic()
+    settings, now = project.settings, utc_now()
+    phases = ("pre", "post") if request.phase == "all" else (request.phase,)
+    resolved = project.resolved(phases)
+    subject = subject_of(
+        request.subject, settings.subject_name, settings.subject.artifact, settings.root, project.cwd
+    )
+    failed, notes = _last_failed(project, subject, request)
+    selection = request.selection if failed or not request.selection.last_failed else structs.replace(request.selection, last_failed=False)
+    plan = make_plan(
+        request.phase, project.gates, resolved, settings, project.plugins,
+        selection=selection, failed=failed, cwd=project.cwd,
+    )  # fmt: skip
+    before, more = _before(project, subject, request)
+    run = new_run_id(now)
+    data = RunData(
+        root=str(settings.root),
+        phase=request.phase,
+        run=run,
+        subject=subject,
+        inputs=_given(settings.inputs, request.inputs, settings.root, project.cwd),
+        outputs=_given(settings.outputs, request.outputs, settings.root, project.cwd),
+        samples=_samples(project, request),
+        before=before,
+        store=project.store_url,
+        started=began,
+    )
+    header = Header(
+        id=run,
+        phase=request.phase,
+        started=stamp(now),
+        partial=plan.partial,
+        settings_digest=_digest(settings, resolved),
+        profile=settings.profile,
+        config=settings.config_name,
+        pre_run=before.run if before else None,
+    )
+    deadline = settings.run.deadline
+    return Prepared(
+        request=request,
+        plan=plan,
+        data=data,
+        options=Options(
+            jobs=settings.run.jobs or default_jobs(),
+            deadline=float(deadline) if deadline is not None else None,
+            stop_first=request.stop_first,
+            output_total=int(settings.run.output_total),
+        ),
+        header=header,
+        subject=subject,
+        policy=Policy(settings.run.max_warnings, tuple(_frozen(settings, now))),
+        secrets=secrets_in(item.values for item in resolved.values()),
+        notes=(*notes, *more),
+        began=began,
+    )
+
+
+def default_jobs() -> int:
+    """How many gates run side by side: sized for gates that wait on I/O, not for ones that compute."""
+    import os
+
+    return min(32, 4 + 2 * (os.cpu_count() or 1))
+
+
+def _frozen(settings: Settings, now: Any) -> list[str]:
+    return [
+        f"{freeze.reason or 'no reason given'} (until {stamp(freeze.until)})"
+        for freeze in settings.freeze
+        if freeze.covers(now)
+    ]
+
+
+def _digest(settings: Settings, resolved: Mapping[str, Resolved]) -> str:
+    from gatekeeper.settings import digest
+
+    return digest(settings, resolved)
+
+
+def _given(configured: Mapping[str, str], asked: Mapping[str, str], root: Path, cwd: Path) -> dict[str, str]:
+    """Inputs or outputs by name: JSON text as it is, a file as `@` and its absolute path."""
+    located = {name: _value_or_file(value, root) for name, value in configured.items()}
+    return located | {name: _value_or_file(value, cwd) for name, value in asked.items()}
+
+
+def _value_or_file(value: str, base: Path) -> str:
+    path = base / Path(value).expanduser()
+    if not value.startswith(("{", "[", '"')) and (path.exists() or not _is_json(value)):
+        return f"@{path}"
+    return value
+
+
+def _is_json(value: str) -> bool:
+    try:
+        json.loads(value)
+    except ValueError:
+        return value.startswith(("{", "[", '"'))
+    return True
+
+
+def _samples(project: Project, request: RunRequest) -> tuple[tuple[str, str], ...]:
+    root = project.settings.root
+    found = [(sample.source, str(root / sample.path), "[[samples]]") for sample in project.settings.samples]
+    found += [(source, str(project.cwd / path), f"--samples {source}:{path}") for source, path in request.samples]
+    if not found:
+        return ()
+    known = project.plugins.sources()
+    problems = [
+        f"{place}: unknown source {source!r}.{nearest(source, [*known]) or f' Known: {chr(44).join(sorted(known))}.'}"
+        for source, _, place in found
+        if source not in known
+    ]
+    if problems:
+        raise UsageError(*problems)
+    return tuple((source, path) for source, path, _ in found)
+
+
+def _last_failed(project: Project, subject: Subject, request: RunRequest) -> tuple[list[str], list[str]]:
+    """Gates whose last result was not good, for `--last-failed`; without any, all run, as in pytest."""
+    if not request.selection.last_failed:
+        return [], []
+    from gatekeeper.store import NoStore, open_store
+
+    try:
+        with open_store(project.store_url, create=False) as store:
+            failed = store.failing(subject.name)
+    except NoStore:
+        failed = []
+    except GatekeeperError as error:
+        return [], [f"--last-failed: {error}; all gates run"]
+    return failed, [] if failed else ["--last-failed: no gate failed in its last run; all run"]
+
+
+def _before(project: Project, subject: Subject, request: RunRequest) -> tuple[Saved | None, list[str]]:
+    """What the pre run saved: of `--pre FILE|RUN`, else of the subject's newest one."""
+    if request.phase == "pre":
+        return None, []
+    if request.pre is not None and (path := project.cwd / request.pre).is_file():
+        return read_saved(path), []
+    from gatekeeper.store import NoStore, open_store
+
+    try:
+        with open_store(project.store_url, create=False) as store:
+            if request.pre is None:
+                return store.latest_pre(subject.name), []
+            run = store.run(request.pre)
+            saved = store.saved(run.id)
+            return saved or Saved(run.id, run.header.started, run.subject), []
+    except NoStore:
+        if request.pre is not None:
+            raise UsageError(f"--pre {request.pre}: no such file, and no run was recorded yet") from None
+        return None, []
+    except UsageError as error:
+        raise UsageError(*(f"--pre {request.pre}: {problem}" for problem in error.problems)) from None
+    except GatekeeperError as error:
+        if request.pre is not None:
+            raise
+        return None, [f"the pre run could not be read: {error}"]
+
+
+def read_saved(path: Path) -> Saved:
+    """What `run pre --save FILE` wrote.
+
+    Raises:
+        UsageError: it can't be read, or isn't that.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Saved)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"--pre {path}: not a file that `gatekeeper run pre --save` wrote: {error}") from None
+
+
+# -- the run -----------------------------------------------------------------------------------------------------------
+
+
+def carry_out(
+    project: Project, prepared: Prepared, observer: Observer, isolation: Isolation | None = None
+) -> Finished:
+    """Run the plan and decide.
+
+    Raises:
+        GatekeeperError: the runner itself broke.
+    """
+    executed = execute(
+        prepared.plan,
+        prepared.data,
+        project.plugins,
+        prepared.options,
+        observer,
+        isolation=isolation or project.settings.run.isolation,
+        project=msgspec.json.encode((prepared.request, prepared.data)),
+        clean=lambda document: redact(document, prepared.secrets),
+    )
+    return _concluded(project, prepared, executed)
+
+
+def load_for_worker(line: bytes) -> tuple[Plan, RunData, Plugins]:
+    """What a spawned worker needs, from the data that it was sent: every gate that may be asked for."""
+    request, data = msgspec.json.decode(line, type=tuple[RunRequest, RunData])
+    project = Project(request.project)
+    phases = ("pre", "post") if request.phase == "all" else (request.phase,)
+    plan = make_plan(request.phase, project.gates, project.resolved(phases), project.settings, project.plugins)
+    return plan, data, project.plugins
+
+
+def _concluded(project: Project, prepared: Prepared, executed: Executed) -> Finished:
+    import gatekeeper
+
+    gathered = executed.gathered
+    since, problems = _since(project, prepared, executed.results)
+    results = with_since(executed.results, since)
+    own = decide(results, prepared.plan.ids, prepared.policy, interrupted=executed.interrupted)
+    failed = [f"the state before could not be recorded for {g}: {why}" for g, why in gathered.saved_failed.items()]
+    run = Run(
+        header=structs.replace(
+            prepared.header,
+            duration_s=round(monotonic() - prepared.began, 6),
+            complete=not executed.interrupted,
+        ),
+        subject=prepared.subject,
+        verdict=own,
+        counts=count(results),
+        results=results,
+        environment=environment(gatekeeper.__version__, project.plugins.origins),
+        notes=(*prepared.notes, *problems, *failed),
+    )
+    if not executed.interrupted:
+        run = structs.replace(run, verdict=_decided(project.plugins, run))
+    saved = None
+    if prepared.request.phase == "pre" or gathered.saved:
+        saved = Saved(run.id, run.header.started, run.subject, gathered.saved, gathered.saved_failed)
+    return Finished(run, saved)
+
+
+def _decided(plugins: Plugins, run: Run) -> Verdict:
+    """The verdict of the first plugin that has one, gatekeeper's own beside it; else gatekeeper's own."""
+    hook = plugins.hook.gatekeeper_decide
+    if not hook.get_hookimpls():
+        return run.verdict
+    from gatekeeper.decide import overruled
+
+    try:
+        found = hook(run=run)
+    except Exception as error:
+        return overruled(run.verdict, error)
+    return run.verdict if found is None else overruled(run.verdict, found)
+
+
+def _since(project: Project, prepared: Prepared, results: Sequence[Result]) -> tuple[dict[str, Since], list[str]]:
+    """How long each gate that does not pass has not; a store that can't say is a note."""
+    statuses = {r.id: r.status for r in results if r.status not in ("pass", "skip")}
+    if not statuses or not prepared.request.remember:
+        return {}, []
+    from gatekeeper.store import NoStore, open_store
+
+    try:
+        with open_store(project.store_url, create=False) as store:
+            return store.since(prepared.subject.name, statuses), []
+    except NoStore:
+        return {}, []
+    except GatekeeperError as error:
+        return {}, [f"history could not be read: {error}"]
+
+
+# -- after -------------------------------------------------------------------------------------------------------------
+
+
+def remember(project: Project, finished: Finished) -> list[str]:
+    """Record the run; what went wrong, as notes. Nothing here changes the verdict, and nothing is lost silently."""
+    from gatekeeper.store import open_store, spill
+
+    try:
+        with open_store(project.store_url, create=True, folder=project.state) as store:
+            written = store.write(finished.run, finished.saved)
+            store.retain(float(project.settings.store.retention))
+        return [f"an earlier run's record could not be read: {problem}" for problem in written.unreadable]
+    except GatekeeperError as error:
+        problem = str(error)
+    try:
+        kept = spill(project.state, finished.run, finished.saved)
+    except OSError as error:
+        return [f"this run was NOT recorded: {problem}; nor kept for later: {error}"]
+    return [f"this run is not in the history yet: {problem}; kept in {kept}, and taken in by the next run"]
+
+
+def notify(plugins: Plugins, result: Result, complain: Callable[[str], None]) -> None:
+    """Tell plugins of a result; one that raises is complained about, and changes nothing."""
+    for implementation in plugins.hook.gatekeeper_result.get_hookimpls():
+        try:
+            implementation.function(**({"result": result} if "result" in implementation.argnames else {}))
+        except Exception as error:
+            complain(f"plugin {implementation.plugin_name}: gatekeeper_result raised {type(error).__name__}: {error}")

@@ -1,0 +1,254 @@
+"""`gatekeeper run`: the gates of a phase, their verdict, and its exit code."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from gatekeeper.app import Finished, Prepared, Project, RunRequest, carry_out, notify, prepare, remember
+from gatekeeper.cli import complain
+from gatekeeper.cli.project import project_options, project_request
+from gatekeeper.cli.terminal import Printer, view_of
+from gatekeeper.errors import UsageError
+from gatekeeper.execute.run import Observer
+from gatekeeper.model import INTERNAL_ERROR, Result
+from gatekeeper.outputs import Target, targets, write_atomic
+from gatekeeper.reporting import PlanSummary, Stream, View, rendered
+from gatekeeper.select import Selection
+
+
+@click.command("run")
+@click.argument("phase", type=click.Choice(["pre", "post", "all"]))
+@click.argument("gates", nargs=-1, metavar="[GATE|FILE]...")
+@click.option("-k", "keyword", metavar="EXPR", default="", help="Only gates that match: words, and, or, not, ().")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only gates with this tag; repeatable.")
+@click.option("--last-failed", "--lf", is_flag=True, help="Only gates whose last result was not good.")
+@click.option("-x", "--exit-first", is_flag=True, help="Stop after the first failure that blocks.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="How many gates run side by side.")
+@click.option("--deadline", metavar="TIME", help='Longest time for the whole run, such as "2m".')
+@click.option("--timeout", metavar="TIME", help="Longest time for one attempt of a gate that says nothing else.")
+@click.option("--max-warnings", type=click.IntRange(min=0), help="More warnings than this hold the verdict.")
+@click.option("--isolation", type=click.Choice(["fork", "spawn", "none"]), help="none: in this process, for debuggers.")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=FILE|JSON", help="An input of the flow; repeatable.")
+@click.option("--output", "outputs", multiple=True, metavar="NAME=FILE|JSON", help="An output of the flow; repeatable.")
+@click.option("--samples", multiple=True, metavar="SOURCE:FILE", help="Measurements, such as k6:summary.json; repeatable.")
+@click.option("--subject", metavar="NAME[@FILE|@sha256:…]", help="What the verdict is about, and its artifact.")
+@click.option("--pre", metavar="RUN|FILE", help="For post: the pre run to compare with; else the subject's newest.")
+@click.option("--save", metavar="FILE", help="For pre: write what a post run on another machine needs.")
+@click.option("--format", "formats", multiple=True, metavar="FORMAT[=PATH]", help="Report format; repeatable.")
+@click.option("--report-dir", type=click.Path(file_okay=False), help="Write junit.xml and report.json there.")
+@click.option("--no-history", is_flag=True, help="Neither read nor record history.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict is: report only.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="NO_COLOR is honoured.")
+@click.option("-v", "--verbose", count=True, help="More; -vv shows all findings and output.")
+@click.option("-q", "--quiet", is_flag=True, help="Only what is not a pass, and the verdict.")
+@project_options
+def run_command(**options: Any) -> int:
+    """Run the gates of a PHASE and decide: proceed (exit 0), block (1) or hold (6).
+
+    \b
+    gatekeeper run pre                              before the flow, or the deployment
+    gatekeeper run post --samples k6:summary.json   after it
+    gatekeeper run pre pre.storage gates/gate_orders.py
+    gatekeeper run all -k "not network" -x
+    gatekeeper run pre --format json                one JSON document on stdout
+    gatekeeper run pre --report-dir reports         files for CI
+    """
+    request = _request(options)
+    project = Project(request.project)
+    report_dir = Path(options["report_dir"]) if options["report_dir"] else None
+    asked = targets(options["formats"], report_dir, project.plugins.reports(), project.cwd)
+    prepared = prepare(project, request)
+    verbosity = -1 if options["quiet"] else options["verbose"]
+    shown = Shown(project, prepared, asked, view_of(sys.stdout, options["color"], verbosity))
+    finished = carry_out(project, prepared, shown, options["isolation"])
+    problems = _keep(project, finished, request)
+    finished = _with_notes(finished, problems)
+    failed = shown.finish(finished, exit_zero=options["exit_zero"])
+    return _exit_code(finished, asked, failed=failed, exit_zero=options["exit_zero"])
+
+
+def _request(options: dict[str, Any]) -> RunRequest:
+    if options["save"] and options["phase"] == "post":
+        raise UsageError("--save goes with the pre phase: it keeps what a post run needs")
+    if options["pre"] and options["phase"] == "pre":
+        raise UsageError("--pre goes with the post phase: it names the pre run to compare with")
+    selection = Selection(options["gates"], options["keyword"], options["tags"], options["last_failed"])
+    return RunRequest(
+        project=project_request(
+            options["config"],
+            options["profile"],
+            deadline=(("run", "deadline"), "--deadline", options["deadline"]),
+            timeout=(("run", "timeout"), "--timeout", options["timeout"]),
+            jobs=(("run", "jobs"), "--jobs", options["jobs"]),
+            warnings=(("run", "max_warnings"), "--max-warnings", options["max_warnings"]),
+        ),
+        phase=options["phase"],
+        selection=selection,
+        inputs=_named("--input", options["inputs"]),
+        outputs=_named("--output", options["outputs"]),
+        samples=tuple(_sample(sample) for sample in options["samples"]),
+        subject=options["subject"],
+        pre=options["pre"],
+        save=options["save"],
+        stop_first=options["exit_first"],
+        remember=not options["no_history"],
+    )
+
+
+def _named(flag: str, given: Sequence[str]) -> dict[str, str]:
+    result: dict[str, str] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not name or not equals or not value:
+            raise UsageError(f"{flag} {item!r}: expected NAME=FILE or NAME=JSON")
+        if name in result:
+            raise UsageError(f"{flag} {item!r}: {name!r} is given twice")
+        result[name] = value
+    return result
+
+
+def _sample(given: str) -> tuple[str, str]:
+    source, colon, path = given.partition(":")
+    if not source or not colon or not path:
+        raise UsageError(f"--samples {given!r}: expected SOURCE:FILE, such as k6:summary.json")
+    return source, path
+
+
+class Shown(Observer):
+    """The run as it is seen: the stream on stdout, the progress line, and the plugins that observe."""
+
+    def __init__(self, project: Project, prepared: Prepared, asked: Sequence[Target], view: View) -> None:
+        self._project, self._asked, self._view = project, asked, view
+        self._printer = Printer()
+        self._stdout = next((target.report for target in asked if target.path is None), None)
+        self._stream: Stream | None = None
+        self._progress = _progress(prepared)
+        if self._stdout is not None and self._stdout.stream is not None:
+            self._stream = self._stdout.stream(view)
+            self._printer.write(self._stream.begin(_summary(project, prepared)))
+
+    def started(self, gate: str) -> None:
+        if self._progress is not None:
+            self._progress.started(gate)
+
+    def result(self, result: Result) -> None:
+        if self._progress is not None:
+            self._progress.ended(result.id)
+        if self._stream is not None:
+            text = self._stream.result(result)
+            if text and self._progress is not None:
+                self._progress.clear()
+            self._printer.write(text)
+        notify(self._project.plugins, result, complain)
+
+    def tick(self) -> None:
+        if self._progress is not None:
+            self._progress.draw()
+
+    def finish(self, finished: Finished, *, exit_zero: bool) -> bool:
+        """Write the reports; True when one that was asked for could not be written."""
+        if self._progress is not None:
+            self._progress.clear()
+        failures = [problem for target in self._asked if target.path and (problem := _write(target, finished))]
+        complain(*failures)
+        written = [str(target.path) for target in self._asked if target.path is not None]
+        if written and not failures:
+            self._view.closing.append(("reports", "  ".join(_short(path, self._project.cwd) for path in written)))
+        self._view.closing += [("note", note) for note in finished.run.notes]
+        if exit_zero and finished.run.verdict.exit_code:
+            self._view.closing.append(("exit", "0 is the exit code of this process (--exit-zero)"))
+        return self._print(finished) or bool(failures)
+
+    def _print(self, finished: Finished) -> bool:
+        try:
+            if self._stream is not None:
+                self._printer.write(self._stream.end(finished.run))
+            elif self._stdout is not None:
+                self._printer.write(rendered(self._stdout, finished.run, self._view))
+        except OSError as error:
+            complain(f"the report could not be written to stdout: {error}")
+            return True
+        except Exception as error:
+            complain(f"report {self._stdout.name if self._stdout else ''} broke: {type(error).__name__}: {error}")
+            return True
+        if self._stream is None or (self._stdout and self._stdout.name != "term"):
+            complain(*(f"note: {note}" for note in finished.run.notes))
+        return False
+
+
+def _progress(prepared: Prepared) -> Any:
+    if not sys.stderr.isatty() or not sys.stdout.isatty():
+        return None
+    from gatekeeper.cli.progress import Progress
+
+    timeouts = {planned.id: planned.timeout for planned in prepared.plan.gates}
+    return Progress(len(prepared.plan.gates), timeouts)
+
+
+def _summary(project: Project, prepared: Prepared) -> PlanSummary:
+    header = prepared.header
+    return PlanSummary(
+        run=header.id,
+        phase=header.phase,
+        gates=prepared.plan.ids,
+        sources=_places(project, prepared),
+        profile=header.profile,
+        config=header.config,
+    )
+
+
+def _places(project: Project, prepared: Prepared) -> list[str]:
+    """Where the planned gates come from: folders of the project, and how many plugins."""
+    files = {planned.source.file for planned in prepared.plan.gates}
+    inside = sorted({str(Path(file).parent) for file in files if not Path(file).is_absolute()})
+    outside = len({file for file in files if Path(file).is_absolute()})
+    return [f"{folder}/" for folder in inside] + ([f"{outside} plugin{'s' if outside > 1 else ''}"] if outside else [])
+
+
+def _write(target: Target, finished: Finished) -> str | None:
+    assert target.path is not None  # only files come here
+    try:
+        write_atomic(target.path, rendered(target.report, finished.run, View(color=False)))
+    except OSError as error:
+        return f"report {target.report.name} could not be written to {target.path}: {error.strerror or error}"
+    except Exception as error:
+        return f"report {target.report.name} broke: {type(error).__name__}: {error}"
+    return None
+
+
+def _short(path: str, cwd: Path) -> str:
+    return str(Path(path).relative_to(cwd)) if Path(path).is_relative_to(cwd) else path
+
+
+def _keep(project: Project, finished: Finished, request: RunRequest) -> list[str]:
+    """Record the run, and write what `--save` asks for."""
+    problems = remember(project, finished) if request.remember else []
+    if request.save is not None and finished.saved is not None:
+        try:
+            write_atomic(project.cwd / request.save, msgspec.json.encode(finished.saved))
+        except OSError as error:
+            problems.append(f"--save {request.save}: could not be written: {error.strerror or error}")
+    return problems
+
+
+def _with_notes(finished: Finished, notes: Sequence[str]) -> Finished:
+    if not notes:
+        return finished
+    run = msgspec.structs.replace(finished.run, notes=(*finished.run.notes, *notes))
+    return Finished(run, finished.saved)
+
+
+def _exit_code(finished: Finished, asked: Sequence[Target], *, failed: bool, exit_zero: bool) -> int:
+    """The verdict's code, with its three exceptions: `--exit-zero`, Nagios on stdout, a report that could not be written."""
+    run = finished.run
+    code = run.verdict.exit_code
+    stdout = next((target.report for target in asked if target.path is None), None)
+    if stdout is not None and stdout.exit_code is not None:
+        code = stdout.exit_code(run)
+    if exit_zero:
+        code = 0
+    return INTERNAL_ERROR if failed and code == 0 else code

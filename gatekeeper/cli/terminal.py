@@ -1,0 +1,70 @@
+"""What the terminal can show: colour, glyphs, width."""
+
+import os
+import sys
+from contextlib import suppress
+from typing import IO, Literal
+
+from gatekeeper.reporting import View
+
+When = Literal["auto", "always", "never"]
+
+
+def view_of(stream: IO[str], color: When = "auto", verbosity: int = 0) -> View:
+    """How to render for a stream: nothing is cut or wrapped where it isn't a terminal."""
+    return View(
+        color=wants_color(stream, color),
+        unicode=can_show(stream, "✓▲✗■–─…"),
+        width=_width(stream) if stream.isatty() else None,
+        verbosity=verbosity,
+    )
+
+
+def wants_color(stream: IO[str], color: When) -> bool:
+    """`--color` first, then NO_COLOR (no-color.org: any non-empty value), FORCE_COLOR, TERM=dumb, and the stream."""
+    if color != "auto":
+        return color == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def can_show(stream: IO[str], text: str) -> bool:
+    """Whether the stream's encoding has these characters."""
+    try:
+        text.encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _width(stream: IO[str]) -> int:
+    with suppress(ValueError):
+        if columns := int(os.environ.get("COLUMNS", "")):
+            return columns
+    with suppress(OSError):
+        return os.get_terminal_size(stream.fileno()).columns
+    return 80
+
+
+class Printer:
+    """Writes to stdout whatever its encoding, and is quiet when the reader has gone."""
+
+    def __init__(self) -> None:
+        self.gone = False
+
+    def write(self, text: str) -> None:
+        if self.gone or not text:
+            return
+        data = text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")
+        try:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            from gatekeeper.cli import quiet_stdout
+
+            self.gone = True
+            quiet_stdout()

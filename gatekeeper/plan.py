@@ -1,0 +1,179 @@
+"""The plan: which gates run, each with its final options. It is fixed before anything runs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, structs
+
+from gatekeeper.errors import UsageError, nearest
+from gatekeeper.model import Gate, Phase, Requirement, RunPhase, Source
+from gatekeeper.plugins import Plugins, source_of
+from gatekeeper.select import Candidate, Selection, select
+
+if TYPE_CHECKING:
+    from gatekeeper.settings import Resolved, Settings
+
+
+class PlannedGate(Struct, frozen=True, kw_only=True):
+    """A gate as this run will run it. `needs` are ids of gates of this plan."""
+
+    id: str
+    gate: Gate
+    param: Any = None
+    settings: Any = None
+    requirement: Requirement = "required"
+    timeout: float = 30.0
+    retries: int = 0
+    retry_for: float = 0.0
+    retry_delay: float = 1.0
+    needs: tuple[str, ...] = ()
+    source: Source = Source("", 0)
+
+    @property
+    def phase(self) -> Phase:
+        return self.gate.phase
+
+
+class DraftPlan(Struct, kw_only=True):
+    """What `gatekeeper_modify_plan` may change before the plan is fixed."""
+
+    phase: RunPhase
+    gates: list[PlannedGate]
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a run will do. `snapshots` are post gates whose `before` runs with this (pre) run; `partial` means that it
+    isn't all of its phase.
+    """
+
+    phase: RunPhase
+    gates: tuple[PlannedGate, ...]
+    snapshots: tuple[PlannedGate, ...] = ()
+    partial: bool = False
+
+    @property
+    def ids(self) -> list[str]:
+        return [planned.id for planned in self.gates]
+
+
+def phases_of(phase: RunPhase) -> tuple[Phase, ...]:
+    return ("pre", "post") if phase in ("all", "exec") else (phase,)
+
+
+def make_plan(
+    phase: RunPhase,
+    gates: Sequence[Gate],
+    resolved: "Mapping[str, Resolved]",
+    settings: "Settings",
+    plugins: Plugins,
+    *,
+    selection: Selection = Selection(),
+    failed: Sequence[str] = (),
+    cwd: Path | None = None,
+) -> Plan:
+    """The plan of a run of `phase`.
+
+    `failed` are the gates that `--last-failed` means.
+
+    Raises:
+        UsageError: unknown or circular needs, a selection that names nothing, a plugin that broke the plan.
+    """
+    enabled = [gate for gate in gates if resolved[gate.id].options.enabled is not False]
+    everything = [planned for gate in enabled for planned in _planned(gate, resolved[gate.id], settings)]
+    everything = _with_needs(everything, {gate.id for gate in gates})
+    wanted = [planned for planned in everything if planned.phase in phases_of(phase)]
+    chosen = select([_candidate(planned) for planned in wanted], selection, failed, cwd or Path.cwd())
+    draft = DraftPlan(phase=phase, gates=[planned for planned in wanted if planned.id in chosen])
+    _modify(draft, plugins, {planned.id for planned in wanted})
+    ids = {planned.id for planned in draft.gates}
+    fixed = [structs.replace(p, needs=tuple(n for n in p.needs if n in ids)) for p in draft.gates]
+    _refuse_cycles(fixed)
+    snapshots = [p for p in everything if p.gate.before is not None] if phase != "post" else []
+    return Plan(
+        phase=phase,
+        gates=tuple(fixed),
+        snapshots=() if selection.is_partial else tuple(snapshots),
+        partial=selection.is_partial or len(ids) < len(wanted),
+    )
+
+
+def _planned(gate: Gate, resolved: "Resolved", settings: "Settings") -> list[PlannedGate]:
+    """One planned gate, or one for each parameter."""
+    options, run = resolved.options, settings.run
+
+    def option(name: str) -> Any:
+        chosen = getattr(options, name)
+        declared = getattr(gate, name, None) if chosen is None else chosen
+        return getattr(run, name) if declared is None else declared
+
+    common = {
+        "gate": gate,
+        "settings": resolved.values,
+        "requirement": options.requirement or gate.requirement or "required",
+        "timeout": float(option("timeout")),
+        "retries": int(option("retries")),
+        "retry_for": float(option("retry_for")),
+        "retry_delay": float(option("retry_delay")),
+        "source": source_of(gate, settings.root),
+    }
+    if gate.params is None:
+        return [PlannedGate(id=gate.id, **common)]
+    return [PlannedGate(id=f"{gate.id}[{key}]", param=value, **common) for key, value in gate.params.items()]
+
+
+def _with_needs(planned: list[PlannedGate], known: set[str]) -> list[PlannedGate]:
+    """Needs as ids: a bare name means the same phase; a parametrized gate means all of its items."""
+    by_base: dict[str, list[str]] = {}
+    for item in planned:
+        by_base.setdefault(item.gate.id, []).append(item.id)
+        by_base.setdefault(item.id, [item.id])
+    problems: list[str] = []
+    result = []
+    for item in planned:
+        needs: list[str] = []
+        for need in item.gate.needs:
+            full = need if "." in need else f"{item.phase}.{need}"
+            if full in by_base:
+                needs += by_base[full]
+            elif full not in known:
+                names = sorted({*by_base, *known})
+                problems.append(f"{item.source}: {item.id} needs {need!r}, which is no gate.{nearest(full, names)}")
+        result.append(structs.replace(item, needs=tuple(dict.fromkeys(needs))) if needs else item)
+    if problems:
+        raise UsageError(*dict.fromkeys(problems))
+    return result
+
+
+def _candidate(planned: PlannedGate) -> Candidate:
+    return Candidate(planned.id, planned.gate.id, planned.gate.file, planned.gate.tags)
+
+
+def _modify(draft: DraftPlan, plugins: Plugins, wanted: set[str]) -> None:
+    for implementation in plugins.hook.gatekeeper_modify_plan.get_hookimpls():
+        try:
+            given = {"plan": draft} if "plan" in implementation.argnames else {}
+            implementation.function(**given)
+        except Exception as error:
+            raise UsageError(
+                f"plugin {implementation.plugin_name}: gatekeeper_modify_plan raised {type(error).__name__}: {error}"
+            ) from error
+    problems = [f"gatekeeper_modify_plan left {item!r} in the plan, which is no PlannedGate"
+                for item in draft.gates if not isinstance(item, PlannedGate)]  # fmt: skip
+    ids = [planned.id for planned in draft.gates if isinstance(planned, PlannedGate)]
+    problems += [f"gatekeeper_modify_plan put {name} into the plan twice" for name in {i for i in ids if ids.count(i) > 1}] if len(set(ids)) < len(ids) else []
+    problems += [f"gatekeeper_modify_plan added {name}, which was not selected" for name in ids if name not in wanted]
+    if problems:
+        raise UsageError(*problems)
+
+
+def _refuse_cycles(planned: Sequence[PlannedGate]) -> None:
+    """Kahn's algorithm (1962): what is left when nothing more is free is circular."""
+    waiting = {item.id: set(item.needs) for item in planned if item.needs}
+    done = {item.id for item in planned if not item.needs}
+    while free := [name for name, needs in waiting.items() if needs <= done]:
+        done.update(free)
+        for name in free:
+            del waiting[name]
+    if waiting:
+        raise UsageError(f"gates need each other in a circle: {' -> '.join(sorted(waiting))}")

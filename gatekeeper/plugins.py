@@ -1,0 +1,328 @@
+"""Where plugins come from, and the manager that holds them.
+
+One mechanism for all: a plugin is a module. Those that ship and those of installed packages are named by entry points
+in the group `gatekeeper`; a project's are `gates/gateconf.py` and `gates/gate_*.py`. There is no global manager: a
+`Plugins` is made for each run.
+"""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from gatekeeper import hookspecs
+from gatekeeper.errors import UsageError, nearest
+from gatekeeper.model import Gate, Source
+from gatekeeper.plain import text
+
+if TYPE_CHECKING:
+    from gatekeeper.reporting import Report
+    from gatekeeper.samples import SampleSource
+    from gatekeeper.settings import Settings
+
+GROUP = "gatekeeper"
+PREFIX = "gatekeeper_"
+
+
+class Manager(pluggy.PluginManager):
+    """pluggy's manager, where a function's name is enough to make it a hook."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
+        if not name.startswith(PREFIX):
+            return None  # spares pluggy the look at each attribute of each module
+        function = getattr(plugin, name)
+        if not inspect.isroutine(function):
+            return None
+        options = getattr(function, "gatekeeper_impl", None)
+        return options if isinstance(options, dict) else dict.fromkeys(_OPTIONS, False) | {"specname": None}
+
+
+_OPTIONS = ("wrapper", "hookwrapper", "optionalhook", "tryfirst", "trylast")
+
+
+class Plugins:
+    """The plugins of one run: what they contribute, each with where it comes from."""
+
+    def __init__(self, manager: Manager, origins: dict[str, str]) -> None:
+        self.manager = manager
+        self.origins = origins
+        """Name of a plugin → where it comes from, in words."""
+        self._sources: dict[str, SampleSource] | None = None
+
+    @classmethod
+    def shipped(cls) -> "Plugins":
+        """Only what installed distributions contribute; no project."""
+        return load(None, ())
+
+    @property
+    def hook(self) -> Any:
+        return self.manager.hook
+
+    def gates(self, settings: "Settings | None" = None) -> list[Gate]:
+        """All gates, in the order of their files; gates that hooks make come last.
+
+        Raises:
+            UsageError: two gates have one id (names both places), or a hook failed.
+        """
+        modules = [module for _, module in self.manager.list_name_plugin() if isinstance(module, ModuleType)]
+        written = [value for module in modules for value in vars(module).values() if isinstance(value, Gate)]
+        found = list({id(gate): gate for gate in written}.values())  # one that is imported elsewhere too counts once
+        if settings is not None:
+            found += self._contributed("gatekeeper_gates", Gate, settings=settings)
+        _refuse_twice(found)
+        return found
+
+    def reports(self) -> dict[str, "Report"]:
+        from gatekeeper.reporting import Report
+
+        return _by_name("report", self._contributed_from("gatekeeper_reports", Report))
+
+    def sources(self) -> dict[str, "SampleSource"]:
+        if self._sources is None:
+            from gatekeeper.samples import SampleSource
+
+            self._sources = _by_name("source", self._contributed_from("gatekeeper_sources", SampleSource))
+        return self._sources
+
+    def facts(self) -> dict[str, Callable[[], Any]]:
+        """Name → function of every fact that plugins contribute."""
+        result: dict[str, Callable[[], Any]] = {}
+        for plugin, facts in self._call_each("gatekeeper_facts"):
+            if not isinstance(facts, Mapping):
+                raise UsageError(f"plugin {plugin}: gatekeeper_facts returned {type(facts).__name__}, expected a mapping")
+            for name, gather in facts.items():
+                if name in result or name == "host":
+                    raise UsageError(f"plugin {plugin}: a fact named {name!r} exists already")
+                result[name] = gather
+        return result
+
+    def _contributed(self, hook: str, kind: type, **arguments: Any) -> Iterator[Any]:
+        for _, item in self._contributed_from(hook, kind, **arguments):
+            yield item
+
+    def _contributed_from(self, hook: str, kind: type, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        for plugin, items in self._call_each(hook, **arguments):
+            try:
+                listed = list(items or ())
+            except TypeError:
+                raise UsageError(f"plugin {plugin}: {hook} returned {type(items).__name__}, expected a list") from None
+            for item in listed:
+                if not isinstance(item, kind):
+                    raise UsageError(
+                        f"plugin {plugin}: {hook} contributed {type(item).__name__} {text(repr(item), 100)}, "
+                        f"expected {kind.__name__}"
+                    )
+                yield plugin, item
+
+    def _call_each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """Call a hook plugin by plugin, in the order of registration, so that a failure can name its plugin."""
+        for implementation in getattr(self.hook, hook).get_hookimpls():
+            given = {name: arguments[name] for name in implementation.argnames}
+            try:
+                yield self._origin(implementation), implementation.function(**given)
+            except UsageError:
+                raise
+            except Exception as error:
+                raise UsageError(
+                    f"plugin {self._origin(implementation)}: {hook} raised {type(error).__name__}: {text(error)}"
+                ) from error
+
+    def _origin(self, implementation: pluggy.HookImpl) -> str:
+        name = implementation.plugin_name
+        return f"{name} ({self.origins.get(name, 'unknown place')})"
+
+
+def _by_name(kind: str, contributed: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    owners: dict[str, str] = {}
+    for plugin, item in contributed:
+        if item.name in result:
+            raise UsageError(f"{kind} {item.name!r} is contributed twice: by {owners[item.name]} and by {plugin}")
+        result[item.name], owners[item.name] = item, plugin
+    return result
+
+
+def _refuse_twice(gates: Sequence[Gate]) -> None:
+    seen: dict[str, Gate] = {}
+    problems = []
+    for gate in gates:
+        if (first := seen.setdefault(gate.id, gate)) is not gate:
+            problems.append(
+                f"gate {gate.id} is defined twice: {first.file}:{first.line} and {gate.file}:{gate.line}; rename one"
+            )
+    if problems:
+        raise UsageError(*problems)
+
+
+# -- entry points ------------------------------------------------------------------------------------------------------
+
+
+class EntryPoint:
+    """One line of an installed distribution's `entry_points.txt`."""
+
+    def __init__(self, name: str, value: str, distribution: str) -> None:
+        self.name, self.value, self.distribution = name, value, distribution
+
+
+def entry_points(paths: Sequence[str]) -> list[EntryPoint]:
+    """Entry points of the group `gatekeeper` of the distributions on `paths`.
+
+    Reads the `entry_points.txt` files themselves (format: Python Packaging User Guide, "Entry points specification"):
+    a tenth of what importlib.metadata takes, which matters in an environment with many distributions. As there, the
+    first distribution of a name on the path counts.
+    """
+    found: list[EntryPoint] = []
+    seen: set[str] = set()
+    for folder in dict.fromkeys(paths):
+        try:
+            names = sorted(name for name in os.listdir(folder or ".") if name.endswith((".dist-info", ".egg-info")))
+        except OSError:
+            continue
+        for name in names:
+            distribution = name.rpartition(".")[0].partition("-")[0].lower().replace("_", "-")
+            if distribution in seen:
+                continue
+            seen.add(distribution)
+            try:
+                with open(os.path.join(folder, name, "entry_points.txt"), encoding="utf-8") as file:
+                    content = file.read()
+            except (OSError, UnicodeDecodeError):
+                continue
+            if f"[{GROUP}]" in content:
+                found += _section(content, distribution)
+    return found
+
+
+def _section(content: str, distribution: str) -> Iterator[EntryPoint]:
+    inside = False
+    for line in map(str.strip, content.splitlines()):
+        if line.startswith("["):
+            inside = line == f"[{GROUP}]"
+        elif inside and "=" in line and not line.startswith(("#", ";")):
+            name, _, value = line.partition("=")
+            yield EntryPoint(name.strip(), value.partition("[")[0].strip(), distribution)
+
+
+# -- loading -----------------------------------------------------------------------------------------------------------
+
+
+def load(root: Path | None, folders: Sequence[Path], disable: Sequence[str] = ()) -> Plugins:
+    """All plugins: of installed distributions, and of a project's gate folders.
+
+    Raises:
+        UsageError: for every plugin that can't be imported, has an unknown hook or hook argument, or bears the name of
+            another; with the names and where.
+    """
+    manager = Manager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    plugins = Plugins(manager, {})
+    problems: list[str] = []
+    installed = entry_points(sys.path)
+    _refuse_unknown_disabled(disable, installed, problems)
+    for entry in installed:
+        if entry.name not in disable:
+            origin = f"entry point of {entry.distribution}"
+            _register(plugins, entry.name, lambda entry=entry: import_module(entry.value), origin, problems)
+    for folder in folders:
+        for path in gate_files(folder):
+            _register(plugins, path.stem, lambda path=path: load_file(path), _shown(path, root), problems)
+    if problems:
+        raise UsageError(*problems)
+    return plugins
+
+
+def _refuse_unknown_disabled(disable: Sequence[str], installed: Sequence[EntryPoint], problems: list[str]) -> None:
+    names = [entry.name for entry in installed]
+    problems += [
+        f"[plugins] disable: no installed plugin is named {name!r}.{nearest(name, names)}"
+        for name in disable
+        if name not in names
+    ]
+
+
+def gate_files(folder: Path) -> list[Path]:
+    """A project's plugins: `gateconf.py` first, then `gate_*.py` in the order of their names, sub-folders too."""
+    if not folder.is_dir():
+        return []
+    conf = folder / "gateconf.py"
+    return [*([conf] if conf.is_file() else []), *sorted(p for p in folder.rglob("gate_*.py") if p.is_file())]
+
+
+def _register(
+    plugins: Plugins, name: str, importer: Callable[[], ModuleType], origin: str, problems: list[str]
+) -> None:
+    if name in plugins.origins:
+        problems.append(f"two plugins are named {name!r}: {plugins.origins[name]} and {origin}")
+        return
+    plugins.origins[name] = origin
+    try:
+        module = importer()
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # SystemExit too: an import must not end the run as if all were well
+        problems.append(f"plugin {name} ({origin}) can't be loaded: {_import_error(error)}")
+        return
+    try:
+        plugins.manager.register(module, name)
+    except ValueError as error:
+        problems.append(f"plugin {name} ({origin}): {error}")
+    except pluggy.PluginValidationError as error:
+        first = str(error).replace("\n", " ")
+        problems.append(f"plugin {name} ({origin}): {first}")
+    problems += _unknown_hooks(name, module, origin)
+
+
+def _unknown_hooks(name: str, module: ModuleType, origin: str) -> list[str]:
+    known = [hook for hook in vars(hookspecs) if hook.startswith(PREFIX)]
+    return [
+        f"plugin {name} ({origin}): unknown hook {attribute!r}.{nearest(attribute, known)}"
+        for attribute, value in vars(module).items()
+        if attribute.startswith(PREFIX) and attribute not in known and inspect.isroutine(value)
+    ]
+
+
+def _import_error(error: BaseException) -> str:
+    import traceback
+
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = os.path.dirname(__file__)
+    users = [frame for frame in frames if not frame.filename.startswith((own, "<frozen"))]
+    place = f" ({users[-1].filename}:{users[-1].lineno})" if users else ""
+    return f"{type(error).__name__}: {text(error)}{place}"
+
+
+def load_file(path: Path) -> ModuleType:
+    """A gate file as a module. Its folder is importable, so that helpers beside it can be imported."""
+    from gatekeeper.asserts import HELPER, asserting, compile_gate_file
+
+    name = f"gatekeeper_project.{path.stem}"
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    module.__dict__[HELPER] = asserting
+    sys.modules[name] = module
+    try:
+        exec(compile_gate_file(path), module.__dict__)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _shown(path: Path, root: Path | None) -> str:
+    return str(path.relative_to(root)) if root is not None and path.is_relative_to(root) else str(path)
+
+
+def source_of(gate: Gate, root: Path) -> Source:
+    """Where a gate is defined, relative to the project where it lies inside it."""
+    return Source(_shown(Path(gate.file), root), gate.line) if gate.file else Source("", 0)

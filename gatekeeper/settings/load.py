@@ -1,0 +1,137 @@
+"""`load`: from files, environment and flags to `Settings`."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path as FilePath
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gatekeeper.errors import UsageError, nearest
+from gatekeeper.settings.convert import EnvironmentText, Problem, convert
+from gatekeeper.settings.environment import assigned, variables
+from gatekeeper.settings.layers import Layer, Part, Path, lookup, merge, set_at
+from gatekeeper.settings.problems import lines
+from gatekeeper.settings.reading import Found, discover, named
+from gatekeeper.settings.tables import Settings, Tables
+
+
+class Flag(Struct, frozen=True):
+    """A value from the command line, and the flag that gave it: `Flag("--deadline", "2m")`."""
+
+    name: str
+    value: Any
+
+
+def load(
+    cwd: FilePath,
+    *,
+    config: FilePath | None = None,
+    profile: str | None = None,
+    overrides: Mapping[tuple[str, ...], Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings that count in `cwd`: flag > environment > profile > file; presets and defaults come below.
+
+    `config` is a file to use in place of the nearest one upwards; `profile` a table `[profiles.<name>]` of it
+    to lay over the rest. Without them, the variables `GATEKEEPER_CONFIG` and `GATEKEEPER_PROFILE` count.
+    `overrides` are values by path, `{("run", "deadline"): Flag("--deadline", "2m")}`; a bare value's flag is
+    named after the last key. `environ` defaults to the process's.
+
+    Raises:
+        UsageError: all that is wrong outside of `[gates]`, each with its place.
+    """
+    environ = os.environ if environ is None else environ
+    cwd = FilePath(os.path.abspath(cwd))
+    if config is None and environ.get("GATEKEEPER_CONFIG"):
+        config = FilePath(environ["GATEKEEPER_CONFIG"])
+    found = named(config, cwd) if config is not None else discover(cwd)
+    chosen = profile or environ.get("GATEKEEPER_PROFILE") or None
+    named_by = "--profile" if profile else "environment variable GATEKEEPER_PROFILE"
+
+    layers = _file_layers(found, chosen, named_by)
+    named_variables = variables(environ)
+    general = [variable for variable in named_variables if variable.keys[0].casefold() != "gates"]
+    if general:
+        known = merge(layer.data for layer in layers)
+        layers.append(assigned(general, Tables, known))
+    if overrides:
+        layers.append(_flags(overrides))
+
+    tree = merge(layer.data for layer in layers)
+    tree.pop("$schema", None)
+    tables = effective(tree, layers)
+    return Settings(
+        root=found.root if found else cwd,
+        config=found.path if found else None,
+        profile=chosen,
+        layers=tuple(layers),
+        variables=tuple(variable for variable in named_variables if variable not in general),
+        **{key: getattr(tables, key) for key in tables.__struct_fields__},
+    )
+
+
+def effective(tree: Mapping[str, Any], layers: Iterable[Layer]) -> Tables:
+    """The merged tree as typed tables; its `gates` stay raw.
+
+    Raises:
+        UsageError: every mistake in it.
+    """
+    problems: list[Problem] = []
+    tables = convert(Tables, tree, problems)
+    if tables is None:
+        raise UsageError(*lines(problems, [Part(layer, (), layer.data) for layer in layers]))
+    return tables
+
+
+def _file_layers(found: Found | None, profile: str | None, named_by: str) -> list[Layer]:
+    if found is None:
+        if profile is not None:
+            raise UsageError(f"{named_by}: no profile {profile!r}: no configuration file was found")
+        return []
+    data = dict(found.layer.data)
+    profiles = data.pop("profiles", {})
+    layers = [msgspec.structs.replace(found.layer, data=data)]
+    if not isinstance(profiles, Mapping):
+        raise UsageError(
+            f"{found.layer.place(('profiles',))}  profiles: expected tables such as [profiles.ci]"
+        )
+    if profile is not None:
+        layers.append(_profile(found, profiles, profile, named_by))
+    return layers
+
+
+def _profile(found: Found, profiles: Mapping[str, Any], profile: str, named_by: str) -> Layer:
+    if profile not in profiles:
+        known = (
+            f" Known profiles: {', '.join(sorted(profiles))}."
+            if profiles
+            else f" {found.layer.label} has none."
+        )
+        raise UsageError(f"{named_by}: no profile {profile!r}.{nearest(profile, [*profiles]) or known}")
+    data = profiles[profile]
+    if not isinstance(data, Mapping):
+        raise UsageError(f"{found.layer.place(('profiles', profile))}  profiles.{profile}: expected a table")
+    prefix: Path = (*found.layer.prefix, "profiles", profile)
+    return msgspec.structs.replace(found.layer, kind="profile", profile=profile, data=data, prefix=prefix)
+
+
+def _flags(overrides: Mapping[tuple[str, ...], Any]) -> Layer:
+    data: dict[str, Any] = {}
+    names: dict[Path, str] = {}
+    for path, given in overrides.items():
+        flag = given if isinstance(given, Flag) else Flag("--" + path[-1].replace("_", "-"), given)
+        value = EnvironmentText(flag.value) if type(flag.value) is str else flag.value
+        set_at(data, path, value)
+        names[path] = flag.name
+    return Layer(kind="flag", data=data, names=names)
+
+
+def profiles(settings: Settings) -> tuple[str, ...]:
+    """The names of the profiles that the configuration's file has."""
+    if settings.config is None:
+        return ()
+    found = named(settings.config, settings.root)
+    tables = lookup(found.layer.data, ("profiles",))
+    return tuple(tables) if isinstance(tables, Mapping) else ()

@@ -1,0 +1,1 @@
+"""The sources that ship: readers of measurements, one file per format."""

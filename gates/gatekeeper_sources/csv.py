@@ -1,0 +1,153 @@
+"""CSV with a header: either rows of `name,value,unit`, or a column for each quantity.
+
+With the columns `name` and `value` each row is a measurement; `unit` is optional and the other columns are labels.
+Otherwise columns of numbers are series, named by the header without the unit that it ends in (`duration_ms` is
+`duration`, in seconds), columns of text are labels, and `status`, `level`, `error_type` and the like make each row an
+event `records`.
+"""
+
+from collections.abc import Iterable, Iterator
+from math import isfinite
+from pathlib import Path
+
+from gatekeeper import DataError, Readings, SampleSource
+from gatekeeper.collect import (
+    LEVEL_KEYS,
+    MAX_LABEL_VALUES,
+    STATUS_KEYS,
+    TYPE_KEYS,
+    Collector,
+    error_type,
+    split_unit,
+)
+
+EVENT_COLUMNS = {*STATUS_KEYS, *LEVEL_KEYS, *TYPE_KEYS}
+MISSING = {"", "na", "n/a", "nan", "null", "none", "-"}
+
+
+def gatekeeper_sources() -> Iterable[SampleSource]:
+    return [SampleSource("csv", "CSV with a header: name,value,unit rows, or a column for each quantity", read)]
+
+
+def read(path: Path) -> Readings:
+    """Read the file row by row."""
+    collector = Collector(path, MAX_LABEL_VALUES)
+    rows = _rows(path, collector)
+    header = next(rows, None)
+    if header is None:
+        return collector.readings()
+    _check_header(header, collector)
+    if {"name", "value"} <= set(header):
+        for row in rows:
+            _measurement(dict(zip(header, row, strict=True)), collector)
+    else:
+        _Columns(header, collector).read(rows)
+    return collector.readings()
+
+
+def _rows(path: Path, collector: Collector) -> Iterator[list[str]]:
+    import csv
+
+    width = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            for row in reader:
+                collector.line = reader.line_num
+                if not any(row):
+                    continue
+                width = width or len(row)
+                if len(row) != width:
+                    collector.wrong(f"{len(row)} columns, but the header has {width}")
+                yield row
+    except OSError as error:
+        raise DataError(path, f"can't be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(path, f"is not UTF-8 after line {collector.line}: {error.reason}") from None
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}", f"is not CSV: {error}") from None
+
+
+def _check_header(header: list[str], collector: Collector) -> None:
+    header[:] = [name.strip() for name in header]
+    twice = {name for name in header if header.count(name) > 1}
+    if twice or not all(header):
+        collector.wrong(f"the header needs a different name for each column, got {', '.join(header)}")
+    if all(_number(name) is not None for name in header):
+        collector.wrong(f"the first line is a header with names, got numbers: {', '.join(header)}")
+
+
+def _measurement(row: dict[str, str], collector: Collector) -> None:
+    name, text, unit = row.pop("name"), row.pop("value"), row.pop("unit", "")
+    value = _number(text)
+    if not name or value is None:
+        collector.wrong(f"expected a name and a number, got {name!r} and {text!r}")
+    if not unit:
+        name, unit = split_unit(name)
+    collector.add(name, value, unit, {key: cell for key, cell in row.items() if cell})
+
+
+class _Columns:
+    """The columns of a wide file: what each holds shows in its first cell that holds anything."""
+
+    def __init__(self, header: list[str], collector: Collector) -> None:
+        self.header, self.collector = header, collector
+        self.kinds = ["event" if name in EVENT_COLUMNS else "" for name in header]
+        self.named = [split_unit(name) for name in header]
+        self.missing = dict.fromkeys(header, 0)
+
+    def read(self, rows: Iterator[list[str]]) -> None:
+        for row in rows:
+            self._row(row)
+        gaps = [f"{name} {count}" for name, count in self.missing.items() if count]
+        if gaps:
+            self.collector.note(f"cells without a number: {', '.join(gaps)}")
+
+    def _row(self, row: list[str]) -> None:
+        numbers: list[tuple[int, float]] = []
+        labels: dict[str, str] = {}
+        for index, cell in enumerate(row):
+            kind = self.kinds[index] or self._kind(index, cell)
+            if kind == "number":
+                if (value := self._value(index, cell)) is not None:
+                    numbers.append((index, value))
+            elif kind == "text" and cell and len(cell) <= 200:
+                labels[self.header[index]] = cell
+        if "event" in self.kinds:
+            record = {self.header[i]: row[i] for i, kind in enumerate(self.kinds) if kind == "event" and row[i]}
+            if (error := error_type(record)) is not None:
+                self.collector.event("records", error)
+        for index, value in numbers:
+            name, unit = self.named[index]
+            self.collector.add(name, value, unit, labels)
+
+    def _kind(self, index: int, cell: str) -> str:
+        if cell.strip().lower() in MISSING and not self.named[index][1]:
+            return ""
+        self.kinds[index] = "number" if self.named[index][1] or _number(cell) is not None else "text"
+        return self.kinds[index]
+
+    def _value(self, index: int, cell: str) -> float | None:
+        value = _number(cell)
+        if value is None and cell.strip().lower() in MISSING:
+            self.missing[self.header[index]] += 1
+        elif value is None:
+            self._not_a_number(index, cell)
+        return value
+
+    def _not_a_number(self, index: int, cell: str) -> None:
+        """A column whose name promises a unit holds numbers; any other that turns out not to is text."""
+        name, unit = self.named[index]
+        if unit:
+            self.collector.wrong(f"{self.header[index]} is a number, got {cell!r}")
+        self.kinds[index] = "text"
+        self.collector.drop(name)
+        self.collector.note(f"{name} is no series: {cell!r} in line {self.collector.line} is not a number")
+
+
+def _number(cell: str) -> float | None:
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if isfinite(value) and "_" not in cell else None
