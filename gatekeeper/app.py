@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from msgspec import Struct, field, structs
@@ -60,10 +60,23 @@ class Project:
         overrides = {path: Flag(flag, value) for path, flag, value in request.flags}
         config = Path(request.config) if request.config else None
         self.cwd = Path(request.cwd)
-        self.settings: Settings = load(self.cwd, config=config, profile=request.profile, overrides=overrides)
+        wrong: list[str] = []
+        self.settings: Settings = load(
+            self.cwd, config=config, profile=request.profile, overrides=overrides, problems=wrong
+        )
         self.plugins: Plugins = plugin_loading.load(
             self.settings.root, self.settings.gates_paths, self.settings.plugins.disable
         )
+        if wrong:
+            self._refuse(wrong)
+
+    def _refuse(self, wrong: Sequence[str]) -> NoReturn:
+        """All mistakes of the configuration at once: what is wrong in general, then the gates' own."""
+        try:
+            self.resolved(())
+        except UsageError as error:
+            wrong = [*wrong, *error.problems]
+        raise UsageError(*wrong)
 
     @cached_property
     def gates(self) -> list[Gate]:

@@ -257,7 +257,7 @@ def cpu_count(cpus: str) -> int:
     """How many CPUs a list such as `0-3,7` names; 0 for what is no such list."""
     count = 0
     for part in cpus.split(","):
-        match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part.strip())
+        match = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part.strip())
         if match is None or int(match[2] or match[1]) < int(match[1]):
             return 0
         count += int(match[2] or match[1]) - int(match[1]) + 1

@@ -1,12 +1,14 @@
-"""For people who write sources of measurements: read files line by line, gather values in base units, count errors.
+"""For people who write sources of measurements: read files line by line, gather values in base units, count
+errors.
 
-A source is a function from a path to `gatekeeper.samples.Readings`. `Collector` does what all of them need: it groups values into
-series, converts units, counts events by type of error, and says where in a file something was wrong.
+A source is a function from a path to `gatekeeper.samples.Readings`. `Collector` does what all of them need:
+it groups values into series, converts units, counts events by type of error, and says where in a file
+something was wrong.
 """
 
 import re
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,16 +17,16 @@ from gatekeeper.errors import DataError
 from gatekeeper.quantities import SIZE_UNITS, TIME_UNITS
 from gatekeeper.samples import UNTYPED, Events, Readings, Series
 
-MAX_LINE = 16 * 2**20
 MAX_LABEL_VALUES = 100
 MAX_ERROR_TYPES = 100
 
 LONG_UNITS = {
-    "nanoseconds": "ns", "microseconds": "us", "milliseconds": "ms", "seconds": "s", "sec": "s", "secs": "s", "second": "s",
-    "minutes": "min", "hours": "h", "days": "d", "bytes": "B", "byte": "B", "b": "B",
+    "nanoseconds": "ns", "microseconds": "us", "milliseconds": "ms",
+    "minutes": "min", "hours": "h", "days": "d", "seconds": "s", "second": "s", "secs": "s", "sec": "s",
+    "bytes": "B", "byte": "B", "b": "B",
     "kb": "kB", "mb": "MB", "gb": "GB", "tb": "TB", "kib": "KiB", "mib": "MiB", "gib": "GiB", "tib": "TiB",
-    "kilobytes": "kB", "megabytes": "MB", "gigabytes": "GB", "kibibytes": "KiB", "mebibytes": "MiB", "gibibytes": "GiB",
-    "percent": "%", "pct": "%",
+    "kilobytes": "kB", "megabytes": "MB", "gigabytes": "GB",
+    "kibibytes": "KiB", "mebibytes": "MiB", "gibibytes": "GiB", "percent": "%", "pct": "%",
 }  # fmt: skip
 SUFFIXES = {"ns", "us", "ms", "s", "ratio", "kB", "MB", "GB", "KiB", "MiB", "GiB", *LONG_UNITS} - {"b"}
 
@@ -43,7 +45,8 @@ def base_unit(unit: str) -> tuple[str, float]:
 
 
 def split_unit(name: str) -> tuple[str, str]:
-    """A name and the unit that it ends in: `("duration", "ms")` for `duration_ms`; no unit where it ends in none.
+    """A name and the unit that it ends in: `("duration", "ms")` for `duration_ms`; no unit where it ends in
+    none.
 
     A rate is left whole, in its own unit: `("requests_per_s", "1/s")`.
     """
@@ -58,8 +61,8 @@ def split_unit(name: str) -> tuple[str, str]:
 class Collector:
     """Gathers what one file says.
 
-    `line` is the 1-based line being read, for messages. With `max_label_values`, a label with more distinct values (a
-    request id, say) is left out, and a note says so: it identifies, it doesn't group.
+    `line` is the 1-based line being read, for messages. With `max_label_values`, a label with more distinct
+    values (a request id, say) is left out, and a note says so: it identifies, it doesn't group.
     """
 
     def __init__(self, path: Path, max_label_values: int | None = None) -> None:
@@ -120,11 +123,17 @@ class Collector:
         """Something that may have been an event and can't be read."""
         self._unread[name] = self._unread.get(name, 0) + 1
 
+    def unread_of(self, name: str) -> int:
+        """How many were reported as unread."""
+        return self._unread.get(name, 0)
+
     def readings(self) -> Readings:
         """What was gathered."""
         source = str(self.path)
         series = [
-            Series(name=name, unit=self._units[name][0], values=tuple(values), labels=dict(labels), source=source)
+            Series(
+                name=name, unit=self._units[name][0], values=tuple(values), labels=dict(labels), source=source
+            )
             for (name, labels), values in self._values.items()
         ]
         events = []
@@ -132,7 +141,9 @@ class Collector:
             counts = self._events.get(name, {})
             errors = {kind: count for kind, count in counts.items() if kind and count}
             unread = self._unread.get(name, 0)
-            events.append(Events(name=name, total=sum(counts.values()), errors=errors, unread=unread, source=source))
+            events.append(
+                Events(name=name, total=sum(counts.values()), errors=errors, unread=unread, source=source)
+            )
         return Readings((*self._series, *series), tuple(events), tuple(self._notes))
 
     def _kept(self, labels: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
@@ -161,71 +172,87 @@ class Collector:
         self._values = merged
 
 
+def is_empty(path: Path) -> bool:
+    """Whether a file holds nothing at all, which is no error: it says nothing.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    try:
+        return path.stat().st_size == 0
+    except OSError as error:
+        raise DataError(path, f"can't be read: {error.strerror or error}") from None
+
+
 def lines(path: Path, collector: Collector) -> Iterator[bytes]:
     """The lines of a file that hold anything, without their ends, `collector.line` counting along.
 
     Raises:
-        DataError: the file can't be read, or a line is longer than 16 MB.
+        DataError: the file can't be read, or a line is too long.
     """
+    from gatekeeper.data import MAX_LINE
+
     try:
         with path.open("rb") as file:
             while line := file.readline(MAX_LINE + 1):
                 collector.line += 1
                 if len(line) > MAX_LINE:
-                    collector.wrong(f"a line of more than {MAX_LINE // 2**20} MB")
-                if collector.line == 1:
-                    line = line.removeprefix(b"\xef\xbb\xbf")
+                    collector.wrong(f"the line is longer than {MAX_LINE} bytes")
                 if line := line.strip():
                     yield line
     except OSError as error:
         raise DataError(path, f"can't be read: {error.strerror or error}") from None
 
 
-def parse_json(text: bytes) -> Any:
-    """One JSON value, strictly: no NaN, no trailing text.
+def records(
+    path: Path, format: str, collector: Collector, refuse: Callable[[DataError], object] | None = None
+) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON Lines file (`"jsonl"`) or the rows of a CSV file (`"csv"`), `collector.line`
+    counting along.
+
+    Read as a stream, as strictly as `gatekeeper.data` does. `refuse` is given the error of each line that
+    is none, which is then passed over; without it the first is raised. An empty file has none.
 
     Raises:
-        ValueError: says what is wrong, and at which byte.
+        DataError: with file and line.
     """
-    import msgspec
+    from gatekeeper.data import batches
 
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise ValueError(str(error)) from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    if is_empty(path):
+        return
+    for batch in batches(path, format=format, refuse=refuse):
+        for index, record in enumerate(batch.records):
+            collector.line = batch.first + index if batch.lines is None else batch.lines[index]
+            if isinstance(record, dict):
+                yield record
+            elif refuse is None:
+                collector.wrong(f"expected an object, got {type(record).__name__}")
+            else:
+                refuse(DataError(f"{path}:{collector.line}", "is no object"))
 
 
 def read_json(path: Path) -> Any:
     """The JSON document in a file; None for an empty file.
 
     Raises:
-        DataError: with the line where it stops being JSON.
+        DataError: with file and line.
     """
-    try:
-        content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    except OSError as error:
-        raise DataError(path, f"can't be read: {error.strerror or error}") from None
-    if not content.strip():
-        return None
-    try:
-        return parse_json(content)
-    except ValueError as error:
-        byte = re.search(r"\(byte (\d+)\)", str(error))
-        at = int(byte[1]) if byte else len(content) if "truncated" in str(error) else None
-        place = path if at is None else f"{path}:{1 + content[:at].count(bytes([10]))}"
-        raise DataError(place, f"is not JSON: {error}") from None
+    from gatekeeper.data import load
+
+    return None if is_empty(path) else load(path, format="json")
 
 
-# -- what a record says about success ----------------------------------------------------------------------------------
+# -- what a record says about success ------------------------------------------------------------------
 
 BAD_LEVELS = {
-    "error": "error", "err": "error", "critical": "critical", "crit": "critical", "fatal": "fatal", "severe": "error",
-    "alert": "alert", "emergency": "emergency", "emerg": "emergency", "panic": "panic",
+    "error": "error", "err": "error", "severe": "error", "critical": "critical", "crit": "critical",
+    "fatal": "fatal", "alert": "alert", "emergency": "emergency", "emerg": "emergency", "panic": "panic",
 }  # fmt: skip
 BAD_STATUSES = {"error", "failed", "failure", "fail", "crashed", "aborted", "timeout", "timed_out"}
-STATUS_KEYS = ("status", "status_code", "statusCode", "http_status", "http.status_code", "http.response.status_code", "response.status")  # fmt: skip
+STATUS_KEYS = (
+    "status", "status_code", "statusCode", "http_status",
+    "http.status_code", "http.response.status_code", "response.status",
+)  # fmt: skip
 LEVEL_KEYS = ("level", "severity", "levelname", "log.level", "severityText", "severity_text", "lvl")
 TYPE_KEYS = ("error_type", "error.type", "error.kind", "error.code", "exception.type", "exc_type", "error")
 
@@ -233,17 +260,18 @@ _TIMEOUT = re.compile(r"timed?[ _-]?out", re.IGNORECASE)
 
 
 def error_type(record: Mapping[str, Any]) -> str | None:
-    """What one record says: None where nothing tells, the empty string for no error, else the type of the error.
+    """What one record says: None where nothing tells, the empty string for no error, else the type of the
+    error.
 
-    An HTTP status from 500 is `5xx`, from 400 `4xx`. A level of error or worse, a status such as `"failed"`, `ok` or
-    `success` false is an error too; its type is what `error_type`, `error.type` and the like name, else the status' or level's own
-    word. Any name with "timeout" in it is `timeout`. A level below error outweighs a named error: it was handled.
-    Keys may be dotted or nested.
+    An HTTP status from 500 is `5xx`, from 400 `4xx`. A level of error or worse, a status such as
+    `"failed"`, `ok` or `success` false is an error too; its type is what `error_type`, `error.type` and the
+    like name, else the status' or level's own word. Any name with "timeout" in it is `timeout`. A level
+    below error outweighs a named error: it was handled. Keys may be dotted or nested.
     """
     status, level = _status(record), _level(record)
     named = _named(record)
     ok = next((flag for key in ("ok", "success") if isinstance(flag := record.get(key), bool)), None)
-    if status is level is named is ok is None:
+    if status is None and level is None and named is None and ok is None:
         return None
     if not (status or level or ok is False or (level is None and named)):
         return ""
@@ -280,7 +308,9 @@ def _level(record: Mapping[str, Any]) -> str | None:
         if isinstance(value, str) and value:
             return BAD_LEVELS.get(value.lower(), "")
         if isinstance(value, int) and not isinstance(value, bool) and key == "level":
-            return "fatal" if value >= 60 else "error" if value >= 50 else ""  # as pino and bunyan number them
+            return (
+                "fatal" if value >= 60 else "error" if value >= 50 else ""
+            )  # as pino and bunyan number them
     return None
 
 

@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from gatekeeper import cgroups
 from gatekeeper.cgroups import Cgroups, Limit
-from gatekeeper.disks import Disk, disk, local_disks
+from gatekeeper.disks import Disk, disk, local_disks, size_of
 from gatekeeper.sourced import UNLIMITED, Fact, Pressure, Room, Tree, lowest, tightest, whole
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Room",
     "disk",
     "gather",
+    "size_of",
     "utilisation",
 ]
 
@@ -108,7 +109,7 @@ def gather(started: float = 0.0, *, root: Path | str = "/", sample: float = SAMP
         open_files_process=_open_files_process(tree),
         processes=tightest((*groups.pids, *_process_limits(tree))),
         disks=local_disks(tree),
-        limits=groups.limits,
+        limits=tuple(limit for limit in groups.limits if _limits_something(limit)),
     )
     cpu = _cpu(tree, groups)
     time.sleep(max(0.0, until - time.monotonic()))
@@ -116,6 +117,11 @@ def gather(started: float = 0.0, *, root: Path | str = "/", sample: float = SAMP
     from msgspec.structs import replace
 
     return replace(host, cpu=replace(cpu, utilisation=busy), problems=tree.problems)
+
+
+def _limits_something(limit: Limit) -> bool:
+    """Every process is in some cpuset; one with all CPUs is no limit."""
+    return limit.what != "cpuset" or limit.value < (os.cpu_count() or 1)
 
 
 def utilisation(seconds: float, *, root: Path | str = "/") -> Fact | None:
@@ -205,7 +211,7 @@ def _busiest(before: dict[str, _Clock], after: dict[str, _Clock]) -> Fact | None
 
 
 def _memory(tree: Tree, groups: Cgroups) -> Memory:
-    meminfo = {name: kibibytes * 1024 for name, kibibytes in tree.table("/proc/meminfo").items()}
+    meminfo = {name: min(kibibytes * 1024, UNLIMITED) for name, kibibytes in tree.table("/proc/meminfo").items()}
     ram, swap = _machine_memory(tree, meminfo), _machine_swap(meminfo)
     places = (*groups.memory, ram) if ram else groups.memory
     swaps = (*groups.swap, swap) if swap else groups.swap

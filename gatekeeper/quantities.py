@@ -181,6 +181,13 @@ class Budget(Struct, frozen=True, forbid_unknown_fields=True):
         limit = self.fail if self.fail is not None else self.warn
         return "" if limit is None else limit.unit
 
+    def exceeded(self, value: float) -> Quantity | None:
+        """The worst limit that `value` is beyond; None where it is within all there are."""
+        for limit in (self.fail, self.warn):
+            if limit is not None and (value > limit if self.worse == "higher" else value < limit):
+                return limit
+        return None
+
     def expect(self, name: str, *units: str) -> None:
         """For `__post_init__` of a settings class: refuse limits in another unit than `units`.
 

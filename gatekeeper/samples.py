@@ -1,8 +1,8 @@
 """Measurements that a flow or a load test left, as gates see them.
 
 A *source* (k6, JUnit, OpenMetrics, …) is a plugin that reads one format into `Readings`; see the hook
-`gatekeeper_sources`, and `gatekeeper.collect` for what sources share. Times are seconds and sizes bytes, whatever the
-file has: sources convert.
+`gatekeeper_sources`, and `gatekeeper.collect` for what sources share. Times are seconds and sizes bytes,
+whatever the file has: sources convert.
 """
 
 import re
@@ -19,10 +19,10 @@ UNTYPED = "untyped"
 class Series(Struct, frozen=True, kw_only=True):
     """Measured values of one quantity, told in the most exact of three ways that the source has.
 
-    `values` has each one. `buckets` are the cumulative counts of a histogram, `(upper bound, count)` with `+Inf` as the
-    last bound. `stats` has what the source computed: `value` (the one value of a counter or gauge), `mean`, `min`, `max`, `sum`, `count`,
-    `rate` (per second), `stdev`, `p50` … `p99.9`. `n` is how many observations they stand for; None where the source
-    doesn't say. `source` is the file, for evidence.
+    `values` has each one. `buckets` are the cumulative counts of a histogram, `(upper bound, count)` with
+    `+Inf` as the last bound. `stats` has what the source computed: `value` (the one value of a counter or
+    gauge), `mean`, `min`, `max`, `sum`, `count`, `rate` (per second), `stdev`, `p50` … `p99.9`. `n` is how
+    many observations they stand for; None where the source doesn't say. `source` is the file, for evidence.
     """
 
     name: str
@@ -42,12 +42,42 @@ class Series(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         return str(Selector(self.name, self.labels))
 
+    def statistic(self, name: str) -> float | None:
+        """`p50` … `p99.9`, `mean`, `min`, `max`, `sum`, `count`, `rate`, `stdev` or `value`; None where it
+        can't be told.
+
+        Computed from the values or the buckets where there are any, else as the source has it.
+        """
+        from gatekeeper import stats
+
+        if name == "count" and "count" not in self.stats:
+            return self.n
+        if self.values:
+            return self._of_values(name)
+        if self.buckets and self.n and name.startswith("p"):
+            return stats.histogram_percentile(self.buckets, float(name[1:]))
+        return self.stats.get(name)
+
+    def _of_values(self, name: str) -> float | None:
+        from gatekeeper import stats
+
+        if name.startswith("p"):
+            return stats.percentile(self.values, float(name[1:]))
+        if name == "value":
+            return self.values[0] if len(self.values) == 1 else None
+        if name == "stdev" and len(self.values) < 2:
+            return None
+        compute: dict[str, Callable[[tuple[float, ...]], float]] = {
+            "mean": stats.mean, "stdev": stats.stdev, "max": max, "min": min, "sum": sum,
+        }  # fmt: skip
+        return compute[name](self.values) if name in compute else self.stats.get(name)
+
 
 class Events(Struct, frozen=True, kw_only=True):
     """Counted events (requests, tests, log records): how many in all, and how many errors of each type.
 
-    Every event has at most one type of error, so `failed` never exceeds `total`. `unread` counts what may have been
-    events but could not be read, such as lines of a log that are no JSON.
+    Every event has at most one type of error, so `failed` never exceeds `total`. `unread` counts what may
+    have been events but could not be read, such as lines of a log that are no JSON.
     """
 
     name: str
@@ -105,7 +135,9 @@ class Readings(Struct, frozen=True):
 
 
 class Selector(Struct, frozen=True):
-    """Which series: a name and, if any, labels that it has. Written `duration{endpoint="/x", method="GET"}`."""
+    """Which series: a name and, if any, labels that it has. Written `duration{endpoint="/x",
+    method="GET"}`.
+    """
 
     name: str
     labels: dict[str, str] = field(default_factory=dict)
@@ -143,7 +175,8 @@ _LABEL = re.compile(
 def read_labels(text: str, start: int) -> tuple[dict[str, str], str | None, int]:
     """The labels in `text` from `start`, just after `{`: `(labels, quoted metric name, where they end)`.
 
-    As in Prometheus' text format: `a="x", "b.c"="y"}`. A name without a value is the metric's own, in its UTF-8 syntax.
+    As in Prometheus' text format: `a="x", "b.c"="y"}`. A name without a value is the metric's own, in its
+    UTF-8 syntax.
 
     Raises:
         ValueError: what stands there are no labels.
@@ -153,7 +186,9 @@ def read_labels(text: str, start: int) -> tuple[dict[str, str], str | None, int]
     while (end := _END.match(text, start)) is None:
         found = _LABEL.match(text, start)
         if found is None or (found[3] is None and (found[2] is None or labels or name)):
-            raise ValueError(f'expected labels such as {{endpoint="/x", method="GET"}}, got {text[start:][:60]!r}')
+            raise ValueError(
+                f'expected labels such as {{endpoint="/x", method="GET"}}, got {text[start:][:60]!r}'
+            )
         key = found[1] or _unquoted(found[2])
         if found[3] is None:
             name = key
@@ -170,7 +205,11 @@ def _quoted(value: str) -> str:
 
 
 def _unquoted(value: str) -> str:
-    return re.sub(r"\\(.)", lambda match: "\n" if match[1] == "n" else match[1], value) if "\\" in value else value
+    return (
+        re.sub(r"\\(.)", lambda match: "\n" if match[1] == "n" else match[1], value)
+        if "\\" in value
+        else value
+    )
 
 
 def pooled(series: Iterable[Series]) -> Series | None:
@@ -193,8 +232,9 @@ def pooled(series: Iterable[Series]) -> Series | None:
     if bounds and all([bound for bound, _ in part.buckets] == bounds for part in parts):
         counts = (sum(part.buckets[index][1] for part in parts) for index in range(len(bounds)))
         sums = [part.stats["sum"] for part in parts if "sum" in part.stats]
-        stats = {"sum": sum(sums)} if len(sums) == len(parts) else {}
         buckets = tuple(zip(bounds, counts, strict=True))
+        complete = len(sums) == len(parts) and buckets[-1][1] > 0
+        stats = {"sum": sum(sums), "mean": sum(sums) / buckets[-1][1]} if complete else {}
         return Series(name=name, unit=unit, buckets=buckets, stats=stats, labels=labels, source=sources)
     return None
 
@@ -202,8 +242,8 @@ def pooled(series: Iterable[Series]) -> Series | None:
 class SampleSource(Struct, frozen=True):
     """One readable format: `--samples NAME:FILE`.
 
-    `read(path)` raises `gatekeeper.DataError`, with file and line, for a file that isn't of the format. An empty file
-    is no error: it says nothing, so gates that want its samples are unknown.
+    `read(path)` raises `gatekeeper.DataError`, with file and line, for a file that isn't of the format. An
+    empty file is no error: it says nothing, so gates that want its samples are unknown.
     """
 
     name: str

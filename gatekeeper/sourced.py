@@ -62,7 +62,7 @@ def lowest(facts: "list[Fact | None] | tuple[Fact | None, ...]") -> Fact | None:
 
 def whole(word: str) -> int | None:
     """A plain decimal number that a kernel could mean; None for anything else."""
-    return int(word) if word.isdecimal() and word.isascii() and len(word) < 25 else None
+    return min(int(word), UNLIMITED) if word.isdecimal() and word.isascii() and len(word) < 25 else None
 
 
 # absent, not a folder, or a feature that the kernel was built or started without

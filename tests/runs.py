@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gatekeeper.context import Saved
 from gatekeeper.model import Counts, Finding, Header, Result, Run, Source, Status, Subject, Verdict
-from gatekeeper.store import open_store
+from gatekeeper.store import open_store, spill
 from gatekeeper.store.sqlite import SqliteStore
 
 DECISIONS = {"pass": ("proceed", 0), "warn": ("proceed", 0), "skip": ("none", 5), "unknown": ("hold", 6)}
@@ -62,3 +62,8 @@ def saved(of: Run, **values: object) -> Saved:
 def store_in(folder: Path) -> SqliteStore:
     """A store in a folder's state folder."""
     return open_store(folder / ".gatekeeper" / "history.db", create=True)
+
+
+def spilled_many(folder: Path, numbers: "range") -> None:
+    for number in numbers:
+        spill(folder, run(number))

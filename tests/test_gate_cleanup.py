@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatekeeper import UsageError
-from gatekeeper.testing import GateResult, run_gate
-from gatekeeper_gates import _leftovers
-from gatekeeper_gates.cleanup import cleanup
+from gatekeeper.testing import GateResult, Project, run_gate
+from gatekeeper_gates.cleanup import cleanup, leftovers
 
 QUICK = {"settle": "0s"}
 Spawn = Callable[..., "subprocess.Popen[str]"]
@@ -93,7 +92,7 @@ def test_a_process_left_in_the_project_is_named_with_what_to_do(tmp_path: Path, 
     found = judged(tmp_path, before)
     assert found.status == "fail"
     finding = found.finding("processes")
-    assert (finding.observed, finding.operator, finding.limit, finding.unit) == (1, "<=", 0, "processes")
+    assert (finding.observed, finding.operator, finding.limit, finding.unit) == (1, "<=", 0, "left")
     assert finding.hint == f"kill {process.pid}"
     [left] = finding.evidence["left"]
     assert left["pid"] == process.pid
@@ -249,14 +248,14 @@ def test_a_watched_port_counts_whoever_opened_it(tmp_path: Path) -> None:
 @given(first=st.integers(1, 65535), size=st.integers(0, 100))
 def test_port_ranges_hold_both_ends(first: int, size: int) -> None:
     last = min(65535, first + size)
-    assert [*_leftovers.port_range(f"{first}-{last}")] == [*range(first, last + 1)]
-    assert [*_leftovers.port_range(first)] == [first]
+    assert [*leftovers.port_range(f"{first}-{last}")] == [*range(first, last + 1)]
+    assert [*leftovers.port_range(first)] == [first]
 
 
 @pytest.mark.parametrize("item", [0, 65536, -1, "80-70", "a", "", "1-", "-2", "1-2-3", "²"])
 def test_what_is_no_port_is_refused(item: Any) -> None:
     with pytest.raises(ValueError, match="expected a port"):
-        _leftovers.port_range(item)
+        leftovers.port_range(item)
 
 
 # -- files and disk ------------------------------------------------------------------------------------------
@@ -329,8 +328,8 @@ def test_a_pattern_that_matches_a_whole_disk_is_an_error(
 ) -> None:
     rule = {"files": [{"path": "*"}], "disk": [{"path": "."}]}
     before = snapshot(tmp_path, **rule)
-    monkeypatch.setattr(_leftovers, "MAX_PATHS", 2)
-    monkeypatch.setattr(_leftovers, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(leftovers, "MAX_PATHS", 2)
+    monkeypatch.setattr(leftovers, "MAX_ENTRIES", 2)
     for name in "abcd":
         (tmp_path / name).touch()
     assert judged(tmp_path, before, files=rule["files"]).status == "error"
@@ -447,3 +446,52 @@ def test_wrong_settings_are_refused_with_what_is_wrong(settings: dict[str, Any],
     with pytest.raises(UsageError) as raised:
         run_gate(cleanup, settings)
     assert words in str(raised.value)
+
+
+# -- as users run it -----------------------------------------------------------------------------------------
+
+BUSY_GATE = '''
+import subprocess, sys, time
+from gatekeeper import post
+
+@post
+def busy(ctx):
+    """Works in the project with processes of its own, while cleanup looks."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.4)"]) as process:
+        ctx.check(process.wait() == 0)
+'''
+
+
+def test_gatekeepers_own_processes_and_a_pager_are_not_left_by_the_flow(tmp_path: Path) -> None:
+    project = Project(tmp_path).write(
+        {"gatekeeper.toml": '[gates.cleanup.processes]\nsettle = "0s"\n', "gates/gate_busy.py": BUSY_GATE}
+    )
+    assert project.run("pre").exit_code == 0
+    command = f"{sys.executable} -m gatekeeper run post post.cleanup post.busy | cat"
+    shown = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "VERDICT  PROCEED" in shown.stdout, shown.stdout
+
+
+def test_without_any_configuration_a_left_process_blocks(tmp_path: Path, spawn: Spawn) -> None:
+    project = Project(tmp_path)
+    assert project.run("pre").exit_code == 0
+    clean = project.run("post", "post.cleanup")
+    assert (clean.exit_code, clean["post.cleanup"].status) == (0, "pass")
+    process = spawn()
+    outcome = project.run("post", "post.cleanup")
+    assert outcome.exit_code == 1
+    assert f"pid {process.pid}" in outcome.verdict.reasons[0].text
+    assert outcome.verdict.reasons[0].hint == f"kill {process.pid}"
+
+
+def test_what_someone_does_in_another_terminal_is_not_counted(
+    tmp_path: Path, spawn: Spawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = snapshot(tmp_path)
+    editor = spawn("", "editor")
+    monkeypatch.setattr(
+        leftovers, "_terminal", lambda p: "/dev/pts/2" if p.pid == editor.pid else "/dev/pts/1"
+    )
+    assert judged(tmp_path, before).status == "pass"
+    monkeypatch.setattr(leftovers, "_terminal", lambda p: None if p.pid == editor.pid else "/dev/pts/1")
+    assert judged(tmp_path, before).status == "fail"

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from gatekeeper import UsageError
 from gatekeeper.testing import GateResult, run_gate
-from gatekeeper_gates import _snapshots
-from gatekeeper_gates.state import state
+from gatekeeper_gates.state import snapshots, state
 
 Flow = Callable[[Path], Any]
 
@@ -153,9 +152,9 @@ def test_an_unreadable_file_is_unknown_before_and_fails_after(folder: Path) -> N
 def test_a_prefix_digest_is_the_digest_of_the_prefix(tmp_path_factory: Any, old: bytes, new: bytes) -> None:
     path = tmp_path_factory.mktemp("digest") / "file"
     path.write_bytes(old)
-    whole = _snapshots.digest(path)
+    whole = snapshots.digest(path)
     path.write_bytes(old + new)
-    assert _snapshots.digest(path, whole[0]) == whole
+    assert snapshots.digest(path, whole[0]) == whole
 
 
 # -- SQLite --------------------------------------------------------------------------------------------------
@@ -292,8 +291,8 @@ def test_reading_in_wal_mode_creates_nothing_and_sees_what_is_in_the_log(
         for suffix in ("", *left):
             shutil.copy(tmp_path / "live" / f"shop.db{suffix}", tmp_path / f"shop.db{suffix}")
     files = {path: path.read_bytes() for path in tmp_path.glob("shop.db*") if not path.name.endswith("-shm")}
-    assert _snapshots.rows(tmp_path / "shop.db", ["orders"]) == {"orders": 1 if left else 0}
-    assert _snapshots.integrity(tmp_path / "shop.db") == []
+    assert snapshots.rows(tmp_path / "shop.db", ["orders"]) == {"orders": 1 if left else 0}
+    assert snapshots.integrity(tmp_path / "shop.db") == []
     assert {p: p.read_bytes() for p in tmp_path.glob("shop.db*") if not p.name.endswith("-shm")} == files
     assert (tmp_path / "shop.db-shm").exists() is ("-shm" in left)
 
@@ -302,7 +301,7 @@ def test_a_writer_at_work_does_not_stop_it(shop: Path) -> None:
     with closing(sqlite3.connect(shop / "shop.db", isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         writer.execute(ADD)
-        assert _snapshots.rows(shop / "shop.db", ["orders"]) == {"orders": 3}
+        assert snapshots.rows(shop / "shop.db", ["orders"]) == {"orders": 3}
         writer.execute("ROLLBACK")
 
 

@@ -204,9 +204,10 @@ def test_a_wrong_url_is_refused_with_what_was_expected(url, words):
         open_store(url, create=True)
 
 
-def test_a_password_in_a_url_is_not_repeated():
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_a_password_in_a_url_is_not_repeated(kind):
     with pytest.raises(UsageError) as refused:
-        open_store("postgresql://user:hunter2@db/gates", create=True)
+        open_store(f"{kind}://user:hunter2@db/gates", create=True)
     assert "hunter2" not in str(refused.value)
 
 

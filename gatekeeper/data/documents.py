@@ -96,7 +96,9 @@ def _plain(value: Any, file: DataFile, depth: int, key: str = "") -> Any:
     if depth < 0:
         raise RecursionError
     if isinstance(value, dict):
-        return {name: _plain(item, file, depth - 1, f"{key}.{name}".lstrip(".")) for name, item in value.items()}
+        return {
+            name: _plain(item, file, depth - 1, f"{key}.{name}".lstrip(".")) for name, item in value.items()
+        }
     if isinstance(value, list):
         return [_plain(item, file, depth - 1, f"{key}[{index}]") for index, item in enumerate(value)]
     if hasattr(value, "isoformat"):
@@ -127,5 +129,7 @@ def load_given(text: str) -> Any:
 
     if path.exists() and path.stat().st_size > MAX_DOCUMENT:
         advice = "go through gatekeeper.data.records(ctx.outputs.path(NAME)) instead"
-        raise DataFile(path).error(f"is larger than {MAX_DOCUMENT} bytes, too large for a list of its records; {advice}")
+        raise DataFile(path).error(
+            f"is larger than {MAX_DOCUMENT} bytes, too large for a list of its records; {advice}"
+        )
     return list(records(path))

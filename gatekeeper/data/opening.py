@@ -21,7 +21,12 @@ FORMATS = {
 }  # fmt: skip
 
 _BOM = b"\xef\xbb\xbf"
-_WIDE = {b"\xff\xfe\x00\x00": "UTF-32", b"\x00\x00\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+_WIDE = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 
 Watch = Callable[[bytes], object]
 
@@ -29,7 +34,9 @@ Watch = Callable[[bytes], object]
 def format_of(path: str | os.PathLike[str]) -> str | None:
     """The format that a file's name says (`orders.csv.gz` is `csv`); None for names that say nothing."""
     name = Path(path)
-    return FORMATS.get(Path(name.stem).suffix.lower() if name.suffix.lower() == ".gz" else name.suffix.lower())
+    return FORMATS.get(
+        Path(name.stem).suffix.lower() if name.suffix.lower() == ".gz" else name.suffix.lower()
+    )
 
 
 class DataFile:
@@ -115,7 +122,9 @@ class DataFile:
         """
         result = self._guard(lambda: self._content.read(limit + 1))
         if len(result) > limit:
-            raise self.error(f"is larger than {limit} bytes; for more, write JSON Lines or CSV, which are read as a stream")
+            raise self.error(
+                f"is larger than {limit} bytes; for more, write JSON Lines or CSV, which are read as a stream"
+            )
         return result
 
     def drain(self) -> None:

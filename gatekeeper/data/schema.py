@@ -74,10 +74,17 @@ class Schema:
     """
 
     def __init__(
-        self, schema: Any, *, label: str = "schema", formats: bool = True, folder: str | os.PathLike[str] | None = None
+        self,
+        schema: Any,
+        *,
+        label: str = "schema",
+        formats: bool = True,
+        folder: str | os.PathLike[str] | None = None,
     ) -> None:
         self.label = label
-        self._validator = _compiled(schema, label, formats, None if folder is None else Path(folder).resolve())
+        self._validator = _compiled(
+            schema, label, formats, None if folder is None else Path(folder).resolve()
+        )
         self._is_valid: Callable[[Any], bool] = self._validator.is_valid
         self._casts = _casts(schema)
 
@@ -137,7 +144,11 @@ class Schema:
 
 
 def validate(
-    file: str | os.PathLike[str] | DataFile, schema: Schema, *, format: str | None = None, at: str | None = None
+    file: str | os.PathLike[str] | DataFile,
+    schema: Schema,
+    *,
+    format: str | None = None,
+    at: str | None = None,
 ) -> Refusals:
     """Check each record of a file against a schema, in constant memory. See `batches` for the arguments.
 
@@ -171,7 +182,9 @@ def _compiled(schema: Any, label: str, formats: bool, folder: Path | None) -> An
     except (ValueError, TypeError, RecursionError) as error:
         raise DataError(label, f"is no JSON Schema: {text(error, 300)}") from None
     try:
-        return rs.validator_for(schema, pattern_options=rs.FancyRegexOptions(backtrack_limit=BACKTRACKS), **options)
+        return rs.validator_for(
+            schema, pattern_options=rs.FancyRegexOptions(backtrack_limit=BACKTRACKS), **options
+        )
     except rs.ValidationError as error:
         raise _schema_error(error, schema, label) from None
 
@@ -190,7 +203,9 @@ def _retriever(folder: Path) -> Callable[[str], Any]:
     return retrieve
 
 
-_UNRESOLVED = re.compile(r"Resource '(.*?)' is not present in a registry and retrieving it failed: (.*)", re.DOTALL)
+_UNRESOLVED = re.compile(
+    r"Resource '(.*?)' is not present in a registry and retrieving it failed: (.*)", re.DOTALL
+)
 
 
 def _schema_error(error: Any, schema: Any, label: str) -> DataError:
@@ -201,11 +216,15 @@ def _schema_error(error: Any, schema: Any, label: str) -> DataError:
         at = _ref_place(schema, lambda ref: ref.endswith(f"#{pointer[1]}"))
         return DataError(label, f"$ref{at}: there is no {pointer[1]!r} in it")
     if message.startswith("Unknown meta-schema"):
-        return DataError(label, f"$schema {text(schema.get('$schema'), 200)!r} is not known; known are {DRAFTS}")
+        return DataError(
+            label, f"$schema {text(schema.get('$schema'), 200)!r} is not known; known are {DRAFTS}"
+        )
     at = path_text(error.instance_path)
     where = f" at {at}" if at else ""
     if error.kind.name in ("pattern", "format"):
-        return DataError(label, f"is no valid JSON Schema{where}: {text(error.instance, 200)!r} is no regular expression")
+        return DataError(
+            label, f"is no valid JSON Schema{where}: {text(error.instance, 200)!r} is no regular expression"
+        )
     return DataError(label, f"is no valid JSON Schema{where}: {_reason(error)}")
 
 
@@ -252,7 +271,9 @@ def _violation(error: Any, place: str) -> Violation:
     keyword = str(error.schema_path[-1]) if error.schema_path else error.kind.name
     if keyword in ("anyOf", "oneOf"):
         expected = None
-    return Violation(place, path_text(error.instance_path), error.kind.name or keyword, expected, _reason(error))
+    return Violation(
+        place, path_text(error.instance_path), error.kind.name or keyword, expected, _reason(error)
+    )
 
 
 def _closest(error: Any, depth: int = 5) -> Any:
@@ -260,7 +281,9 @@ def _closest(error: Any, depth: int = 5) -> Any:
     branches = getattr(error.kind, "context", None) or []
     if not branches or depth == 0 or error.kind.name not in ("anyOf", "oneOf"):
         return error
-    best = max((branch[0] for branch in branches if branch), key=lambda e: len(e.instance_path), default=error)
+    best = max(
+        (branch[0] for branch in branches if branch), key=lambda e: len(e.instance_path), default=error
+    )
     return _closest(best, depth - 1) if len(best.instance_path) > len(error.instance_path) else error
 
 

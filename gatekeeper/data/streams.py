@@ -97,7 +97,9 @@ def batches(
     elif kind in ("json", "toml", "yaml"):
         yield from _items(file, kind, at or "", depth)
     else:
-        raise file.error("holds no records: expected JSON Lines, CSV, a JSON list or Parquet; give its format")
+        raise file.error(
+            "holds no records: expected JSON Lines, CSV, a JSON list or Parquet; give its format"
+        )
 
 
 def _raise(error: DataError) -> None:
@@ -115,11 +117,17 @@ def _json_lines(file: DataFile, max_line: int, depth: int, refuse: Refuse) -> It
         if not lines[-1]:
             lines.pop()
         found = _decoded(decode, chunk, lines, depth)
-        yield Batch(found, file.label, first) if found is not None else _one_by_one(lines, first, file, depth, refuse)
+        yield (
+            Batch(found, file.label, first)
+            if found is not None
+            else _one_by_one(lines, first, file, depth, refuse)
+        )
         first += len(lines)
 
 
-def _decoded(decode: Callable[[bytes], Any], chunk: bytes, lines: list[bytes], depth: int) -> list[Any] | None:
+def _decoded(
+    decode: Callable[[bytes], Any], chunk: bytes, lines: list[bytes], depth: int
+) -> list[Any] | None:
     """The records of some lines, or None where one of them needs a closer look."""
     try:
         found = [*map(decode, lines)]

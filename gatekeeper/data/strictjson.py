@@ -109,7 +109,9 @@ def scan(data: bytes, depth: int) -> Fault | None:
                 key = _key(text[0])
                 if key in known:
                     shown = key.decode("utf-8", "replace")
-                    return Fault(text.start(), f"duplicate key {shown if len(shown) < 100 else shown[:99] + '…'}")
+                    return Fault(
+                        text.start(), f"duplicate key {shown if len(shown) < 100 else shown[:99] + '…'}"
+                    )
                 known.add(key)
         elif kind in b"{[":
             keys.append(set() if kind == b"{" else None)
@@ -155,9 +157,13 @@ def _malformed(data: bytes, error: msgspec.DecodeError, depth: int) -> Fault:
     message = str(error)
     found = _OFFSET.search(message)
     if (lone := _LONE_SURROGATE.search(data)) is not None:
-        return Fault(lone.start(), f"{lone[0].decode()} is half a character (a lone surrogate), which UTF-8 can't hold")
+        return Fault(
+            lone.start(), f"{lone[0].decode()} is half a character (a lone surrogate), which UTF-8 can't hold"
+        )
     if found is None:
-        return scan(data, depth) or Fault(len(data), _words(message) if data.strip() else "is empty, expected JSON")
+        return scan(data, depth) or Fault(
+            len(data), _words(message) if data.strip() else "is empty, expected JSON"
+        )
     offset = min(int(found[1]), len(data))
     if (word := _NO_NUMBER.match(data, offset)) is not None:
         return Fault(offset, f"{word[0].decode()} is not JSON: write null, or a number")

@@ -38,7 +38,9 @@ class _Lines:
         self.number += 1
         self._row_bytes += len(line)
         if self._row_bytes > self._max:
-            raise self._file.error(f"the row is longer than {self._max} bytes: is a quote not closed?", self.row_start)
+            raise self._file.error(
+                f"the row is longer than {self._max} bytes: is a quote not closed?", self.row_start
+            )
         if b"\0" in line:
             raise self._file.error("a NUL byte: is this a binary file, or UTF-16?", self.number)
         try:
@@ -52,7 +54,7 @@ def rows(
     file: DataFile, delimiter: str, encoding: str, max_line: int, refuse: Callable[[DataError], object]
 ) -> Iterator[Batch]:
     """The records of CSV text: dicts of texts, by the names in the first row."""
-    _extends_ascii(file, encoding)
+    extends_ascii(file, encoding)
     if csv.field_size_limit() < max_line:
         csv.field_size_limit(max_line)  # the module's own limit is 128 KiB a field, for the whole process
     if codecs.lookup(encoding).name == "utf-8":
@@ -94,20 +96,24 @@ def _next(reader: Any, lines: _Lines, file: DataFile) -> list[str] | None:
 
 def _header(file: DataFile, header: list[str] | None) -> list[str]:
     if not header:
-        raise file.error("is empty, expected a row that names the columns" if header is None else "the first row is blank")
+        raise file.error(
+            "is empty, expected a row that names the columns" if header is None else "the first row is blank"
+        )
     repeated = next((name for index, name in enumerate(header) if name in header[:index]), None)
     if repeated is not None:
         raise file.error(f"two columns have the name {repeated!r}", 1)
     return header
 
 
-def _extends_ascii(file: DataFile, encoding: str) -> None:
+def extends_ascii(file: DataFile, encoding: str) -> None:
     try:
         fits = "a,\n".encode(encoding) == b"a,\n"
     except (LookupError, UnicodeError, ValueError):
         raise file.error(f"unknown encoding {encoding!r}") from None
     if not fits:
-        raise file.error(f"is read line by line, which {encoding} doesn't allow: iconv -f {encoding} -t UTF-8 FILE")
+        raise file.error(
+            f"is read line by line, which {encoding} doesn't allow: iconv -f {encoding} -t UTF-8 FILE"
+        )
 
 
 def parquet(file: DataFile) -> Iterator[Batch]:
@@ -121,7 +127,9 @@ def parquet(file: DataFile) -> Iterator[Batch]:
     with duckdb.connect(":memory:", config=options) as connection:
         try:
             # binary_as_string would guess; names with glob characters are escaped, a data file is one file
-            result = connection.execute("SELECT * FROM read_parquet([?])", [_no_glob(str(file.path.resolve()))])
+            result = connection.execute(
+                "SELECT * FROM read_parquet([?])", [_no_glob(str(file.path.resolve()))]
+            )
             names = [column[0] for column in result.description]
             first = 0
             while found := result.fetchmany(ROWS):

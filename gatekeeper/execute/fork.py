@@ -51,7 +51,7 @@ class Running:
         self.pipes: tuple[int, ...] = ()
         self.captures = (Capture(), Capture())
         self.result = bytearray()
-        self.left: list[str] = []
+        self.left: dict[int, str] = {}
 
     def take(self, data: bytes) -> None:
         if len(self.result) <= MAX_FRAME:
@@ -84,7 +84,6 @@ class Runner:
         self._poll = select.epoll()
         self._handlers: dict[int, tuple[Running, Callable[[bytes], Any]]] = {}
         self._interrupted = False
-        self._subreaper = False
 
     def run(self) -> None:
         wake = self._prepare()
@@ -104,12 +103,14 @@ class Runner:
                     self._read(fd)
             self._reap()
             self._enforce(monotonic())
-        self._kill_orphans(set(self._orphans))
+        while strays := self._strays():
+            self._kill_orphans(set(strays))
         self._report()
 
     # -- set-up ------------------------------------------------------------------------------------------------------
 
     def _prepare(self) -> int:
+        processes.become_subreaper()  # before the first child, whose orphans would be lost otherwise
         reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -133,9 +134,6 @@ class Runner:
             self._fork(task, now)
             if task.kind == "gate":
                 self._started(task.name)
-        if not self._subreaper:  # after the first children are on their way: it costs an import
-            self._subreaper = True
-            processes.become_subreaper()
 
     def _fork(self, task: Task, now: float) -> None:
         number = self._schedule.attempt(task)
@@ -239,7 +237,7 @@ class Runner:
     def _end(self, running: Running, ended: Any) -> None:
         """Its leader has exited, and is still a zombie: its process group id can't be another's yet."""
         now = monotonic()
-        running.left += self._left_in_group(running.pid)
+        running.left.update(self._left_in_group(running.pid))
         processes.kill_group(running.pid)
         with suppress(ChildProcessError):
             os.waitpid(running.pid, 0)
@@ -249,18 +247,15 @@ class Runner:
         self._claim_orphans(running)
         self._schedule.ended(running.task, self._outcome(running, ended, now), now)
 
-    def _left_in_group(self, group: int) -> list[str]:
-        try:
-            os.killpg(group, 0)
-        except (ProcessLookupError, PermissionError):
-            return []
-        if not self._has_others(group):
-            return []
-        return [processes.command_of(pid) for pid in processes.members(group)]
-
-    def _has_others(self, group: int) -> bool:
+    def _left_in_group(self, group: int) -> dict[int, str]:
         # the exited child's children are ours by now: without any, there is no need to read all of /proc
-        return any(pid not in self._running for pid in processes.children())
+        if not self._strays():
+            return {}
+        return {pid: processes.command_of(pid) for pid in processes.members(group)}
+
+    def _strays(self) -> list[int]:
+        """Children of this process that are no attempts: what lost its parent below us."""
+        return [pid for pid in processes.children() if pid not in self._running and not processes.is_zombie(pid)]
 
     def _drain(self, running: Running, fd: int) -> None:
         """What is in the pipe; bounded, for a process that escaped may still write."""
@@ -277,27 +272,24 @@ class Runner:
 
     def _claim_orphans(self, ended: Running) -> None:
         """Kill what the attempt left outside its group. What may be another's waits until no possible owner runs."""
-        for _ in range(100):  # what is killed leaves its own children to us
-            killed = False
-            for pid in processes.children():
-                if pid not in self._running and not processes.is_zombie(pid) and self._claims(ended, pid):
-                    self._kill_orphans({pid})
-                    killed = True
-            if not killed:
-                return
+        quiet = 0
+        while quiet < 2:  # the kernel's list may miss a process while another one exits: look until it is quiet
+            claimed = {pid for pid in self._strays() if self._claims(ended, pid)}
+            self._kill_orphans(claimed)  # what is killed leaves its own children to us
+            quiet = 0 if claimed else quiet + 1
 
     def _claims(self, ended: Running, pid: int) -> bool:
         """Whether an escaped process is to be ended with this attempt; noted as left by it."""
         command = processes.command_of(pid)
         if processes.mark_of(pid) == _mark(ended.task, ended.number) or processes.holds_pipe(pid, set(ended.pipes)):
-            ended.left.append(command)
+            ended.left[pid] = command
             return True
         running = {other.pid: other.task.name for other in (*self._running.values(), ended)}
         owners = self._orphans.setdefault(pid, running)
         if any(owner in self._running for owner in owners):
             return False
         others = [name for owner, name in owners.items() if owner != ended.pid]
-        ended.left.append(f"{command}, or it is of {', '.join(others[:3])}" if others else command)
+        ended.left[pid] = f"{command}, or it is of {', '.join(others[:3])}" if others else command
         return True
 
     def _kill_orphans(self, pids: set[int]) -> None:
@@ -316,7 +308,7 @@ class Runner:
         else:
             evaluation = self._without_result(running, ended, now)
         if running.left:
-            evaluation = _with_left(evaluation, running.left)
+            evaluation = _with_left(evaluation, [*running.left.values()])
         return Outcome(evaluation, Output(out.text(), err.text(), out.dropped + err.dropped), value)
 
     def _without_result(self, running: Running, ended: Any, now: float) -> Evaluation:

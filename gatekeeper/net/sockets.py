@@ -115,7 +115,7 @@ def _open(address: Address, within: float) -> socket.socket:
 def _unconnected(error: OSError, address: str, port: int, within: float) -> ProbeError:
     place = joined(address, port)
     if isinstance(error, TimeoutError):
-        return ProbeError("timeout", f"no answer from {place} within {show(within, 's')}")
+        return ProbeError("timeout", f"no answer from {place} within {show(round(within, 2), 's')}")
     if isinstance(error, ConnectionRefusedError):
         return ProbeError("refused", f"{place} refused the connection: nothing listens there")
     return ProbeError("unreachable", f"{place} can't be reached: {error.strerror or error}")

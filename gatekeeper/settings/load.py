@@ -31,13 +31,17 @@ def load(
     profile: str | None = None,
     overrides: Mapping[tuple[str, ...], Any] | None = None,
     environ: Mapping[str, str] | None = None,
+    problems: list[str] | None = None,
 ) -> Settings:
     """The settings that count in `cwd`: flag > environment > profile > file; presets and defaults come below.
 
-    `config` is a file to use in place of the nearest one upwards; `profile` a table `[profiles.<name>]` of it
-    to lay over the rest. Without them, the variables `GATEKEEPER_CONFIG` and `GATEKEEPER_PROFILE` count.
-    `overrides` are values by path, `{("run", "deadline"): Flag("--deadline", "2m")}`; a bare value's flag is
-    named after the last key. `environ` defaults to the process's.
+    `config` is a file to use in place of the nearest one upwards; `profile` is a table `[profiles.<name>]`
+    of it to lay over the rest. Without them, `GATEKEEPER_CONFIG` and `GATEKEEPER_PROFILE` count.
+    `overrides` are values by path, `{("run", "deadline"): Flag("--deadline", "2m")}`; the flag of a bare
+    value is named after the last key. `environ` defaults to the process's.
+
+    With a list for `problems`, mistakes in values are added to it, and defaults stand in their place: to be
+    reported together with those of the gates. What can't be read at all is raised nevertheless.
 
     Raises:
         UsageError: all that is wrong outside of `[gates]`, each with its place.
@@ -61,7 +65,7 @@ def load(
 
     tree = merge(layer.data for layer in layers)
     tree.pop("$schema", None)
-    tables = effective(tree, layers)
+    tables = _effective(tree, layers, problems)
     return Settings(
         root=found.root if found else cwd,
         config=found.path if found else None,
@@ -72,17 +76,19 @@ def load(
     )
 
 
-def effective(tree: Mapping[str, Any], layers: Iterable[Layer]) -> Tables:
-    """The merged tree as typed tables; its `gates` stay raw.
-
-    Raises:
-        UsageError: every mistake in it.
-    """
+def _effective(tree: Mapping[str, Any], layers: Iterable[Layer], collected: list[str] | None) -> Tables:
+    """The merged tree as typed tables; its `gates` stay raw."""
     problems: list[Problem] = []
     tables = convert(Tables, tree, problems)
-    if tables is None:
-        raise UsageError(*lines(problems, [Part(layer, (), layer.data) for layer in layers]))
-    return tables
+    if tables is not None:
+        return tables
+    found = lines(problems, [Part(layer, (), layer.data) for layer in layers])
+    if collected is None:
+        raise UsageError(*found)
+    collected += found
+    single = (convert(Tables, {key: value}, []) for key, value in tree.items())
+    good = {key: getattr(t, key) for key, t in zip(tree, single, strict=True) if t is not None}
+    return Tables(**good)
 
 
 def _file_layers(found: Found | None, profile: str | None, named_by: str) -> list[Layer]:

@@ -15,19 +15,15 @@ from gatekeeper.settings.tables import Settings, Tables
 
 
 class Row(Struct, frozen=True):
-    """One effective value: its path, the value as JSON (a secret as its reference), and where it was set."""
+    """One effective value: its path, the value as JSON, as TOML (empty: not set), and where it was set.
+
+    Secrets stand as their reference.
+    """
 
     path: str
     value: Any
+    shown: str
     origin: str
-    unit: str = ""
-
-    @property
-    def shown(self) -> str:
-        """The value as people read it."""
-        from gatekeeper.quantities import show
-
-        return "not set" if self.value is None else show(self.value, self.unit or None)
 
 
 def origins(settings: Settings, gates: Sequence[Gate]) -> list[Row]:
@@ -112,28 +108,22 @@ def _known(data: Any, path: Path, value: Any) -> Path | None:
 
 
 def leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """The values in settings objects, with the path that a configuration has for each."""
+    """The values in settings objects, each with its path in a configuration; a list is one value."""
     if isinstance(value, Struct):
         for field in msgspec.structs.fields(value):
             yield from leaves(getattr(value, field.name), (*path, field.encode_name))
     elif isinstance(value, dict) and value:
         for key, item in value.items():
             yield from leaves(item, (*path, key))
-    elif isinstance(value, list | tuple) and any(isinstance(item, Struct) for item in value):
-        for index, item in enumerate(value):
-            yield from leaves(item, (*path, index))
     else:
         yield path, value
 
 
 def _row(path: Path, value: Any, origin: str) -> Row:
-    unit = getattr(value, "unit", "")
-    return Row(
-        dotted(path),
-        msgspec.to_builtins(value, enc_hook=encode),
-        origin,
-        unit if isinstance(unit, str) else "",
-    )
+    from gatekeeper.settings.writing import toml_value
+
+    shown = "" if value is None else toml_value(value)
+    return Row(dotted(path), msgspec.to_builtins(value, enc_hook=encode), shown, origin)
 
 
 def digest(settings: Settings, resolved: Mapping[str, Resolved]) -> str:

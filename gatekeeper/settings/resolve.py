@@ -79,23 +79,23 @@ def resolve(
 def _one(settings: Settings, gate: Gate, parts: Sequence[Part]) -> tuple[Resolved, list[Problem]]:
     problems: list[Problem] = []
     preset = preset_of(settings, gate)
-    preset_values, preset_options = _typed(gate, preset, problems, settings)
+    preset_values, preset_options = _typed(settings, gate, preset, problems)
     if problems:
         wrong = "; ".join(f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems)
         raise UsageError(
             f"{gate.file}:{gate.line}  gate {gate.id}: its preset {settings.preset!r} is wrong: {wrong}"
         )
-    values, options = _typed(
-        gate, merge(part.data for part in parts), problems, settings, preset_values, preset_options
-    )
+    table = merge(part.data for part in parts)
+    values, options = _typed(settings, gate, table, problems, values=preset_values, options=preset_options)
     return Resolved(values if gate.settings else None, options or GateOptions()), problems
 
 
 def _typed(
+    settings: Settings,
     gate: Gate,
     table: Mapping[str, Any],
     problems: list[Problem],
-    settings: Settings,
+    *,
     values: Struct | None = None,
     options: GateOptions | None = None,
 ) -> tuple[Struct | None, GateOptions | None]:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from gatekeeper.quantities import Secret
 from gatekeeper.settings.fields import default_of
 from gatekeeper.settings.problems import BARE
 
@@ -26,6 +27,8 @@ UNITS: dict[str, Sequence[tuple[str, float]]] = {
 
 def written(value: Any) -> Any:
     """A value as a configuration would have it: `Duration(30)` as `"30s"`; others unchanged."""
+    if isinstance(value, Secret):
+        return value.reference or "***"
     unit = getattr(value, "unit", "") if isinstance(value, float | int) else ""
     if unit == "ratio":
         return f"{round(float(value) * 100, 6):g}%"

@@ -1,7 +1,7 @@
 """Statistics that gates need, in plain Python: percentiles, histograms, proportions.
 
-Every function names its definition, because percentiles and intervals have many. Percentiles are given in percent
-(`95` is p95), proportions as ratios 0..1.
+Every function names its definition, because percentiles and intervals have many. Percentiles are given in
+percent (`95` is p95), proportions as ratios 0..1.
 """
 
 from gatekeeper.stats.percentiles import enough_for, histogram_percentile, overflows, percentile

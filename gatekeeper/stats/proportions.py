@@ -9,9 +9,9 @@ Z_95 = 1.959963984540054
 def wilson(hits: int, total: int, z: float = Z_95) -> tuple[float, float]:
     """The score interval of the proportion `hits / total`: `(low, high)`, ratios 0..1; 95 % by default.
 
-    E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22 (1927). Unlike the
-    textbook p ± z·s it is right for few events and for proportions near 0 or 1, which is where error rates live: 0 of
-    100 gives 0..3.7 %, not 0..0.
+    E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22 (1927).
+    Unlike the textbook p ± z·s it is right for few events and for proportions near 0 or 1, which is where
+    error rates live: 0 of 100 gives 0..3.7 %, not 0..0.
 
     Raises:
         ValueError: `total` is not positive, or `hits` lies outside 0..total.
@@ -27,10 +27,11 @@ def wilson(hits: int, total: int, z: float = Z_95) -> tuple[float, float]:
 
 
 def enough_to_resolve(limit: float) -> int:
-    """The fewest events by which a proportion can be held against `limit`: `1 / limit`, so 20 for 5 %, 1,000 for 0.1 %.
+    """The fewest events by which a proportion can be held against `limit`: `1 / limit`, so 20 for 5 %,
+    1,000 for 0.1 %.
 
-    With fewer, one single hit is already beyond the limit, and none at all says little. A limit of 0 (or 1 and more)
-    needs one event.
+    With fewer, one single hit is already beyond the limit, and none at all says little. A limit of 0 (or 1
+    and more) needs one event.
     """
     from fractions import Fraction
 

@@ -48,9 +48,8 @@ def path_of(url: str | Path) -> Path:
             f"store {scheme}://…: PostgreSQL is not in this version; use a path or sqlite:///PATH"
         )
     if scheme != "sqlite":
-        raise UsageError(
-            f"store {text!r}: unknown kind {scheme!r}, use sqlite:///PATH.{nearest(scheme, ['sqlite'])}"
-        )
+        hint = nearest(scheme, ["sqlite"])  # the rest of the URL may hold a password
+        raise UsageError(f"store {scheme}://…: unknown kind {scheme!r}, use a path or sqlite:///PATH.{hint}")
     if not rest.startswith("/") or rest == "/":
         raise UsageError(
             f"store {text!r}: expected sqlite:///PATH, with three slashes (four for an absolute path)"

@@ -7,7 +7,8 @@ import msgspec
 
 from gatekeeper.context import Saved
 from gatekeeper.model import Run
-from gatekeeper.store.rows import Record, encoded
+from gatekeeper.plain import strict_json
+from gatekeeper.store.rows import Record
 
 FOLDER = "pending"
 
@@ -20,13 +21,12 @@ def spill(folder: Path, run: Run, saved: Saved | None = None) -> Path:
     """
     from gatekeeper.store import state_folder
 
-    record = encoded(Record(run, saved))[0]
     target = state_folder(folder) / FOLDER / f"{_file_name(run.id)}.json"
     target.parent.mkdir(exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with partial.open("wb") as file:
-            file.write(msgspec.json.encode(record))
+            file.write(strict_json(Record(run, saved)))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)

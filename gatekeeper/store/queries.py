@@ -47,6 +47,10 @@ class Queries:
         )
         return [_run_row(row) for row in rows]
 
+    def subjects(self) -> list[str]:
+        """Every subject of a recorded run, by name."""
+        return [name for (name,) in self._rows("SELECT DISTINCT subject FROM runs ORDER BY subject", ())]
+
     def run(self, reference: str) -> Run:
         """A run by its id, the beginning of one, `latest`, or `latest~N` (the N-th before it).
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gatekeeper.context import Saved
 from gatekeeper.model import Counts, Decision, Requirement, Run, RunPhase, Status
-from gatekeeper.plain import text
+from gatekeeper.plain import strict_json
 from gatekeeper.store.errors import StoreError
 
 COMPRESS_FROM = 32_768
@@ -83,23 +83,13 @@ def encoded(record: Record) -> tuple[Record, bytes, bytes | None]:
     try:
         return record, *_documents(record)
     except UnicodeEncodeError:
-        scrubbed = msgspec.convert(_scrub(msgspec.to_builtins(record)), Record)
-        return scrubbed, *_documents(scrubbed)
+        record = msgspec.json.decode(strict_json(record), type=Record)
+        return record, *_documents(record)
 
 
 def _documents(record: Record) -> tuple[bytes, bytes | None]:
     saved = None if record.saved is None else pack(msgspec.json.encode(record.saved))
     return pack(msgspec.json.encode(record.run)), saved
-
-
-def _scrub(value: Any) -> Any:
-    if isinstance(value, str):
-        return text(value, len(value))
-    if isinstance(value, dict):
-        return {_scrub(key): _scrub(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_scrub(item) for item in value]
-    return value
 
 
 def pack(document: bytes) -> bytes:
@@ -136,6 +126,17 @@ def samples(run: Run) -> Iterator[Sample]:
     """Every measured finding: a finite number that was observed."""
     for result in run.results:
         for position, finding in enumerate(result.findings):
-            value = finding.observed
-            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-                yield Sample(result.id, finding.name, position, float(value), finding.unit, finding.n)
+            value = _number(finding.observed)
+            if value is not None:
+                n = finding.n if finding.n is None or abs(finding.n) < 2**63 else None
+                yield Sample(result.id, finding.name, position, value, finding.unit, n)
+
+
+def _number(observed: Any) -> float | None:
+    if isinstance(observed, bool) or not isinstance(observed, int | float):
+        return None
+    try:
+        value = float(observed)
+    except OverflowError:
+        return None
+    return value if math.isfinite(value) else None

@@ -170,10 +170,10 @@ class SqliteStore(Queries):
             self._connection.execute(_DOOM, (keep_last, limit))
             counts = {table: self._delete(table, key) for table, key in _PRUNED}
             self._note("pruned", str(moment))
-        if dry_run:
+        if dry_run or not counts["runs"]:
             return Pruned(**counts)
         with self._explained():
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            self._connection.executescript("PRAGMA incremental_vacuum")  # execute() would free a single page
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return Pruned(**counts, freed=max(0, size - self.size))
 

@@ -33,9 +33,9 @@ class Resources(Struct, frozen=True, forbid_unknown_fields=True):
     """Share of the last minute in which work waited for a CPU (pressure stall information of Linux; the
     container's own where there is one)."""
     load: Budget = Budget(warn=_number(4))
-    """The machine's 5-minute load average for each of its CPUs: 1 means that each had one task all the time."""
+    """The machine's 5-minute load average for each of its CPUs: 1 means one task each, all the time."""
     cpus: Floor = Floor()
-    """How many CPUs may be used: the least of the machine's, affinity, cpuset and quota; 0.5 is half of one."""
+    """How many CPUs may be used: the least of machine, affinity, cpuset and quota; 0.5 is half of one."""
     memory: Budget = Budget(warn=_percent(90), fail=_percent(97))
     """Memory in use, as a share of what there is or as a size. Page cache isn't memory in use."""
     memory_available: Floor = Floor()
@@ -70,7 +70,7 @@ class Resources(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"top takes 0 to 20 processes, got {self.top}")
 
 
-PRESETS = {
+PRESETS: dict[str, dict[str, Any]] = {
     # answers at once or is late: keep room for the next spike
     "service": {
         "cpu": {"warn": "80%"},
@@ -96,7 +96,7 @@ def resources(ctx: Context, settings: Resources) -> None:
             if budget != getattr(defaults, name):
                 _not_known(ctx, name, host)
             continue
-        if name == "cpu" and _beyond(budget, reading.value):
+        if name == "cpu" and budget.exceeded(reading.value) is not None:
             reading = _second_look(ctx, reading)
         _measure(ctx, settings, name, budget, reading)
     _limits_read(ctx, host)
@@ -113,7 +113,7 @@ def _not_known(ctx: Context, name: str, host: Host) -> None:
 class Reading(Struct, frozen=True):
     """One number that can be held against a budget. `detail` says in words what it is made of."""
 
-    value: float
+    value: int | float
     unit: str
     source: str
     detail: str = ""
@@ -123,7 +123,7 @@ class Reading(Struct, frozen=True):
 def _measure(ctx: Context, settings: Resources, name: str, budget: Budget, reading: Reading) -> None:
     evidence = {"source": reading.source, **reading.evidence}
     message = hint = ""
-    if _beyond(budget, reading.value):
+    if budget.exceeded(reading.value) is not None:
         message, hint = _message(name, budget, reading), HINTS.get(name, "")
         if name in MEMORY and (largest := _largest(settings.top)):
             evidence["largest_processes"] = largest
@@ -140,21 +140,9 @@ def _measure(ctx: Context, settings: Resources, name: str, budget: Budget, readi
     )
 
 
-def _limit(budget: Budget, value: float) -> Quantity | None:
-    """The worst limit that `value` is beyond."""
-    for limit in (budget.fail, budget.warn):
-        if limit is not None and (value > limit if budget.worse == "higher" else value < limit):
-            return limit
-    return None
-
-
-def _beyond(budget: Budget, value: float) -> bool:
-    return _limit(budget, value) is not None
-
-
 def _message(name: str, budget: Budget, reading: Reading) -> str:
     relation = ">" if budget.worse == "higher" else "<"
-    shown, limit = show(reading.value, reading.unit), show(_limit(budget, reading.value), reading.unit)
+    shown, limit = show(reading.value, reading.unit), show(budget.exceeded(reading.value), reading.unit)
     detail = f"{reading.detail}, by {reading.source}" if reading.detail else f"by {reading.source}"
     return f"{name} {shown} {relation} {limit}: {detail}"
 
@@ -165,7 +153,7 @@ def _second_look(ctx: Context, first: Reading) -> Reading:
     if longer is None:
         return first
     evidence = {**first.evidence, "first_look": first.value, "second_look_s": SECOND_LOOK}
-    return Reading(float(longer.value), "ratio", longer.source, first.detail, evidence)
+    return Reading(longer.value, "ratio", longer.source, first.detail, evidence)
 
 
 def _limits_read(ctx: Context, host: Host) -> None:
@@ -201,7 +189,7 @@ def _cpu(host: Host, unit: str | None) -> Reading | None:
     if busy is None:
         return None
     usable = host.cpu.usable
-    return Reading(float(busy.value), "ratio", busy.source, f"of {show(usable.value)} CPUs" if usable else "")
+    return Reading(busy.value, "ratio", busy.source, f"of {show(usable.value)} CPUs" if usable else "")
 
 
 def _pressure(pressure: facts.Pressure | None) -> Reading | None:
@@ -226,7 +214,7 @@ def _cpus(host: Host, unit: str | None) -> Reading | None:
     if usable is None:
         return None
     detail = f"of {logical.value} of the machine" if logical else ""
-    return Reading(float(usable.value), "CPUs", usable.source, detail)
+    return Reading(usable.value, "CPUs", usable.source, detail)
 
 
 def _in_use(room: Room | None, unit: str | None, word: str) -> Reading | None:
@@ -237,7 +225,7 @@ def _in_use(room: Room | None, unit: str | None, word: str) -> Reading | None:
     if room.cache:
         evidence["cache"] = room.cache
     detail = f"{show(room.used, word)} of {show(room.limit, word)}"
-    value, shown = (room.share, "ratio") if unit in (None, "ratio") else (float(room.used), word)
+    value, shown = (room.share, "ratio") if unit in (None, "ratio") else (room.used, word)
     return Reading(value, shown, room.source, detail, evidence)
 
 
@@ -254,25 +242,27 @@ def _memory_available(host: Host, unit: str | None) -> Reading | None:
     ram = host.memory.ram
     if ram is None:
         return None
-    value, shown = (1 - min(1.0, ram.share), "ratio") if unit == "ratio" else (float(ram.available), "B")
-    return Reading(value, shown, ram.source, f"{show(ram.available, 'B')} left of {show(ram.limit, 'B')}")
+    detail = f"{show(ram.available, 'B')} left of {show(ram.limit, 'B')}"
+    if unit == "ratio":
+        return Reading(ram.available / ram.limit if ram.limit else 0.0, "ratio", ram.source, detail)
+    return Reading(ram.available, "B", ram.source, detail)
 
 
 def _memory_total(host: Host, unit: str | None) -> Reading | None:
     smallest = min(host.memory.places, key=lambda room: room.limit, default=None)
-    return None if smallest is None else Reading(float(smallest.limit), "B", smallest.source)
+    return None if smallest is None else Reading(smallest.limit, "B", smallest.source)
 
 
 def _swap(host: Host, unit: str | None) -> Reading | None:
     swap = host.memory.swap
     if swap is not None and swap.limit == 0:  # no swap: none of it is in use
-        return Reading(0.0, unit or "ratio", swap.source, "no swap")
+        return Reading(0, unit or "ratio", swap.source, "no swap")
     return _in_use(swap, unit, "B")
 
 
 def _open_file_limit(host: Host, unit: str | None) -> Reading | None:
     room = host.open_files_process
-    return None if room is None else Reading(float(room.limit), "files", room.source)
+    return None if room is None else Reading(room.limit, "files", room.source)
 
 
 READ: dict[str, Callable[[Host, str | None], Reading | None]] = {
@@ -305,7 +295,7 @@ HINTS = {
     "cpus": "give the container more CPUs, or see taskset -p $$; the source says what limits them",
     "open_files": "lsof -n | awk '{print $1}' | sort | uniq -c | sort -n | tail; sysctl fs.file-max",
     "open_file_limit": "ulimit -n 4096, or LimitNOFILE= of the systemd unit",
-    "processes": "ps -eo user,nlwp --no-headers | awk '{n[$1]+=$2} END {for (u in n) print n[u], u}' | sort -n",
+    "processes": "ps -eo nlwp,user,args --sort=-nlwp | head",
 }
 
 

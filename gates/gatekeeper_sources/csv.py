@@ -1,12 +1,12 @@
 """CSV with a header: either rows of `name,value,unit`, or a column for each quantity.
 
-With the columns `name` and `value` each row is a measurement; `unit` is optional and the other columns are labels.
-Otherwise columns of numbers are series, named by the header without the unit that it ends in (`duration_ms` is
-`duration`, in seconds), columns of text are labels, and `status`, `level`, `error_type` and the like make each row an
-event `records`.
+With the columns `name` and `value` each row is a measurement; `unit` is optional and the other columns are
+labels. Otherwise columns of numbers are series, named by the header without the unit that it ends in
+(`duration_ms` is `duration`, in seconds), columns of text are labels, and `status`, `level`, `error_type`
+and the like make each row an event `records`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from gatekeeper.collect import (
     TYPE_KEYS,
     Collector,
     error_type,
+    records,
     split_unit,
 )
 
@@ -26,55 +27,25 @@ MISSING = {"", "na", "n/a", "nan", "null", "none", "-"}
 
 
 def gatekeeper_sources() -> Iterable[SampleSource]:
-    return [SampleSource("csv", "CSV with a header: name,value,unit rows, or a column for each quantity", read)]
+    return [
+        SampleSource("csv", "CSV with a header: name,value,unit rows, or a column for each quantity", read)
+    ]
 
 
 def read(path: Path) -> Readings:
     """Read the file row by row."""
     collector = Collector(path, MAX_LABEL_VALUES)
-    rows = _rows(path, collector)
-    header = next(rows, None)
-    if header is None:
-        return collector.readings()
-    _check_header(header, collector)
-    if {"name", "value"} <= set(header):
-        for row in rows:
-            _measurement(dict(zip(header, row, strict=True)), collector)
-    else:
-        _Columns(header, collector).read(rows)
+    columns: _Columns | None = None
+    for row in records(path, "csv", collector):
+        if columns is None:
+            columns = _Columns([*row], collector)
+        if columns.narrow:
+            _measurement(row, collector)
+        else:
+            columns.row([*row.values()])
+    if columns is not None:
+        columns.note_gaps()
     return collector.readings()
-
-
-def _rows(path: Path, collector: Collector) -> Iterator[list[str]]:
-    import csv
-
-    width = 0
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            for row in reader:
-                collector.line = reader.line_num
-                if not any(row):
-                    continue
-                width = width or len(row)
-                if len(row) != width:
-                    collector.wrong(f"{len(row)} columns, but the header has {width}")
-                yield row
-    except OSError as error:
-        raise DataError(path, f"can't be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise DataError(path, f"is not UTF-8 after line {collector.line}: {error.reason}") from None
-    except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}", f"is not CSV: {error}") from None
-
-
-def _check_header(header: list[str], collector: Collector) -> None:
-    header[:] = [name.strip() for name in header]
-    twice = {name for name in header if header.count(name) > 1}
-    if twice or not all(header):
-        collector.wrong(f"the header needs a different name for each column, got {', '.join(header)}")
-    if all(_number(name) is not None for name in header):
-        collector.wrong(f"the first line is a header with names, got numbers: {', '.join(header)}")
 
 
 def _measurement(row: dict[str, str], collector: Collector) -> None:
@@ -91,19 +62,20 @@ class _Columns:
     """The columns of a wide file: what each holds shows in its first cell that holds anything."""
 
     def __init__(self, header: list[str], collector: Collector) -> None:
+        if all(_number(name) is not None for name in header):
+            raise DataError(collector.path, f"the first row is a header with names, got {', '.join(header)}")
         self.header, self.collector = header, collector
+        self.narrow = {"name", "value"} <= set(header)
         self.kinds = ["event" if name in EVENT_COLUMNS else "" for name in header]
         self.named = [split_unit(name) for name in header]
         self.missing = dict.fromkeys(header, 0)
 
-    def read(self, rows: Iterator[list[str]]) -> None:
-        for row in rows:
-            self._row(row)
+    def note_gaps(self) -> None:
         gaps = [f"{name} {count}" for name, count in self.missing.items() if count]
         if gaps:
             self.collector.note(f"cells without a number: {', '.join(gaps)}")
 
-    def _row(self, row: list[str]) -> None:
+    def row(self, row: list[str]) -> None:
         numbers: list[tuple[int, float]] = []
         labels: dict[str, str] = {}
         for index, cell in enumerate(row):
@@ -114,7 +86,9 @@ class _Columns:
             elif kind == "text" and cell and len(cell) <= 200:
                 labels[self.header[index]] = cell
         if "event" in self.kinds:
-            record = {self.header[i]: row[i] for i, kind in enumerate(self.kinds) if kind == "event" and row[i]}
+            record = {
+                self.header[i]: row[i] for i, kind in enumerate(self.kinds) if kind == "event" and row[i]
+            }
             if (error := error_type(record)) is not None:
                 self.collector.event("records", error)
         for index, value in numbers:

@@ -1,9 +1,9 @@
 """JSON Lines: one object per line, either a measurement or a record of something that happened.
 
-A measurement has `name` and `value`, and may have `unit` and `labels`:
-`{"name": "duration", "value": 1.2, "unit": "s"}`. Any other object is a record: its numbers are values of series named
-by their keys, its short texts labels, and what it says about success an event `records`:
-`{"duration_s": 1.2, "endpoint": "/x", "status": 200}`.
+A measurement has `name` and `value`, and may have `unit` and `labels`: `{"name": "duration", "value": 1.2,
+"unit": "s"}`. Any other object is a record: its numbers are values of series named by their keys, its short
+texts labels, and what it says about success an event `records`: `{"duration_s": 1.2, "endpoint": "/x",
+"status": 200}`.
 """
 
 from collections.abc import Iterable
@@ -18,8 +18,7 @@ from gatekeeper.collect import (
     TYPE_KEYS,
     Collector,
     error_type,
-    lines,
-    parse_json,
+    records,
     split_unit,
 )
 
@@ -33,23 +32,12 @@ def gatekeeper_sources() -> Iterable[SampleSource]:
 def read(path: Path) -> Readings:
     """Read the file line by line; the whole of it is never in memory, only its values are."""
     collector = Collector(path, MAX_LABEL_VALUES)
-    for line in lines(path, collector):
-        item = _object(line, collector)
+    for item in records(path, "jsonl", collector):
         if "name" in item and "value" in item:
             _measurement(item, collector)
         else:
             _record(item, collector)
     return collector.readings()
-
-
-def _object(line: bytes, collector: Collector) -> dict[str, Any]:
-    try:
-        item = parse_json(line)
-    except ValueError as error:
-        collector.wrong(f"is not JSON: {error}")
-    if not isinstance(item, dict):
-        collector.wrong(f"expected an object, got {type(item).__name__}")
-    return item
 
 
 def _measurement(item: dict[str, Any], collector: Collector) -> None:

@@ -1,7 +1,7 @@
 """JUnit XML: durations of tests, and how many failed.
 
-Series `duration`, one value per test that was executed, with the labels `classname` and `name`; events `tests` with the error types
-`failure` and `error`. Skipped tests are in neither: they did not run.
+Series `duration`, one value per test that was executed, with the labels `classname` and `name`; events
+`tests` with the error types `failure` and `error`. Skipped tests are in neither: they did not run.
 """
 
 from collections.abc import Iterable
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from gatekeeper import DataError, Readings, SampleSource
-from gatekeeper.collect import Collector
+from gatekeeper.collect import Collector, is_empty
 
 ROOTS = ("testsuites", "testsuite")
+OUTCOMES = ("failure", "error", "skipped")
 
 
 def gatekeeper_sources() -> Iterable[SampleSource]:
@@ -19,9 +20,13 @@ def gatekeeper_sources() -> Iterable[SampleSource]:
 
 
 def read(path: Path) -> Readings:
-    """Read the file as a stream. A document type declaration is refused: with one come entities that explode."""
+    """Read the file as a stream. A document type declaration is refused: with one come entities that
+    explode.
+    """
     from xml.parsers import expat
 
+    if is_empty(path):
+        return Readings(notes=(f"{path.name} is empty",))
     reader = _Reader(Collector(path))
     parser = expat.ParserCreate()
     parser.StartElementHandler = reader.start
@@ -30,9 +35,6 @@ def read(path: Path) -> Readings:
     reader.parser = parser
     try:
         with path.open("rb") as file:
-            if not file.read(1):
-                return Readings(notes=(f"{path.name} is empty",))
-            file.seek(0)
             parser.ParseFile(file)
     except OSError as error:
         raise DataError(path, f"can't be read: {error.strerror or error}") from None
@@ -60,7 +62,9 @@ class _Reader:
         tag = tag.rpartition(":")[2]
         if self.depth == 0 and tag not in ROOTS:
             self._place()
-            self.collector.wrong(f"is not JUnit XML: the root is <{tag}>, expected <testsuites> or <testsuite>")
+            self.collector.wrong(
+                f"is not JUnit XML: the root is <{tag}>, expected <testsuites> or <testsuite>"
+            )
         self.depth += 1
         if tag == "testsuite":
             self.suites.append({**attributes, "": False})
@@ -68,9 +72,8 @@ class _Reader:
             self.case, self.outcome = attributes, "passed"
             for suite in self.suites:
                 suite[""] = True
-        elif self.case is not None and tag in ("failure", "error", "skipped"):
-            if self.outcome in ("passed", "skipped"):
-                self.outcome = tag
+        elif self.case is not None and tag in OUTCOMES and self.outcome in ("passed", "skipped"):
+            self.outcome = tag
 
     def end(self, tag: str) -> None:
         tag = tag.rpartition(":")[2]

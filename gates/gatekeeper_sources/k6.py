@@ -1,7 +1,7 @@
 """k6's end-of-test summary as JSON, in its three shapes.
 
-`--summary-export FILE`; the data that a script's `handleSummary` writes; and k6's newer machine-readable summary. Times
-are milliseconds there and seconds here. `http_req_failed` and `checks` are events too.
+`--summary-export FILE`; the data that a script's `handleSummary` writes; and k6's newer machine-readable
+summary. Times are milliseconds there and seconds here. `http_req_failed` and `checks` are events too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,14 +15,28 @@ from gatekeeper.collect import read_json
 from gatekeeper.samples import UNTYPED
 
 STATS = {"avg": "mean", "med": "p50", "min": "min", "max": "max"}
-TIMES = {"iteration_duration", "group_duration", "ws_connecting", "ws_session_duration", "ws_ping", "grpc_req_duration"}
+TIMES = {
+    "iteration_duration",
+    "group_duration",
+    "ws_connecting",
+    "ws_session_duration",
+    "ws_ping",
+    "grpc_req_duration",
+}
 """Trends of times that the flat shape doesn't mark as such, besides `http_req_…`."""
-COUNTED_BY = {"iteration_duration": "iterations", "ws_session_duration": "ws_sessions", "ws_connecting": "ws_sessions"}
-"""Which counter counts a trend's samples: k6 leaves the number itself out unless `summaryTrendStats` has "count"."""
+COUNTED_BY = {
+    "iteration_duration": "iterations",
+    "ws_session_duration": "ws_sessions",
+    "ws_connecting": "ws_sessions",
+}
+"""Which counter counts a trend's samples: k6 leaves the number itself out unless `summaryTrendStats` has
+"count"."""
 
 
 class Metric(Struct, frozen=True):
-    """One metric of any shape: `kind` is k6's trend, rate, counter or gauge; `contains` default, time or data."""
+    """One metric of any shape: `kind` is k6's trend, rate, counter or gauge; `contains` default, time or
+    data.
+    """
 
     name: str
     labels: dict[str, str]
@@ -54,7 +68,9 @@ def _metrics(document: Any, path: Path) -> Iterator[Metric]:
     elif isinstance(metrics, dict):
         listed = list(metrics.items())
     else:
-        raise DataError(path, 'is not k6\'s end-of-test summary: no "metrics". `--out json` is another format; use --summary-export')
+        raise DataError(
+            path, 'is not k6\'s end-of-test summary (--summary-export, handleSummary): it has no "metrics"'
+        )
     for name, metric in listed:
         if not isinstance(name, str) or not isinstance(metric, dict):
             raise DataError(path, f"metric {name!r} is no object with a name")
@@ -66,7 +82,11 @@ def _metric(name: str, metric: dict[str, Any], path: Path) -> Metric:
     if not isinstance(given, dict):
         raise DataError(path, f'"values" of metric {name} is no object')
     values = {key: float(value) for key, value in given.items() if _is_number(value)}
-    wrong = [key for key, value in given.items() if key in (*STATS, "rate", "count", "value") and not _is_number(value)]
+    wrong = [
+        key
+        for key, value in given.items()
+        if key in (*STATS, "rate", "count", "value") and not _is_number(value)
+    ]
     if wrong:
         raise DataError(path, f"{wrong[0]} of metric {name} is a number, got {given[wrong[0]]!r}")
     kind = metric.get("type") or _kind(values)
@@ -143,7 +163,9 @@ def _find(metrics: list[Metric], name: str, labels: Mapping[str, str]) -> Metric
 
 
 def _rate(metric: Metric) -> tuple[int, int]:
-    """How often a rate's condition was true, and of how many. k6's "passes" are those, whatever the condition says."""
+    """How often a rate's condition was true, and of how many. k6's "passes" are those, whatever the
+    condition says.
+    """
     values = metric.values
     if "matches" in values:
         return int(values["matches"]), int(values.get("total", 0))
@@ -152,7 +174,9 @@ def _rate(metric: Metric) -> tuple[int, int]:
 
 
 def _failed(metrics: list[Metric], path: Path) -> Events | None:
-    """Requests, and those that failed: there `passes` counts the failures, since the condition is "it failed"."""
+    """Requests, and those that failed: there `passes` counts the failures, since the condition is "it
+    failed".
+    """
     metric = _find(metrics, "http_req_failed", {})
     if metric is None:
         return None

@@ -1,8 +1,9 @@
 """OpenMetrics and Prometheus' text format, as a `/metrics` page or a textfile has it.
 
-Counters and gauges are series of one value; histograms keep their buckets, so that any percentile can be asked of them;
-summaries have the quantiles that they were configured with. Units come from the name (`…_seconds`, `…_bytes`, `…_ratio`) or from `# UNIT`. A
-counter with a label such as `code="503"` makes events too.
+Counters and gauges are series of one value; histograms keep their buckets, so that any percentile can be
+asked of them; summaries have the quantiles that they were configured with. Units come from the name
+(`…_seconds`, `…_bytes`, `…_ratio`) or from `# UNIT`. A counter with a label such as `code="503"` makes
+events too.
 
 Formats: OpenMetrics 1.0 (RFC draft-richih-opsawg-openmetrics-00) and Prometheus text format 0.0.4.
 """
@@ -18,7 +19,14 @@ from gatekeeper import Readings, SampleSource, Series
 from gatekeeper.collect import Collector, base_unit, lines, split_unit, status_class
 from gatekeeper.samples import read_labels
 
-STATUS_LABELS = ("code", "status", "status_code", "http_status", "http_status_code", "http_response_status_code")
+STATUS_LABELS = (
+    "code",
+    "status",
+    "status_code",
+    "http_status",
+    "http_status_code",
+    "http_response_status_code",
+)
 PARTS = {
     "histogram": ("_bucket", "_sum", "_count", "_created"),
     "gaugehistogram": ("_bucket", "_gsum", "_gcount"),
@@ -41,7 +49,11 @@ class Distribution(Struct):
 
 
 def gatekeeper_sources() -> Iterable[SampleSource]:
-    return [SampleSource("openmetrics", "OpenMetrics or Prometheus text: counters, gauges, histograms, summaries", read)]
+    return [
+        SampleSource(
+            "openmetrics", "OpenMetrics or Prometheus text: counters, gauges, histograms, summaries", read
+        )
+    ]
 
 
 def read(path: Path) -> Readings:
@@ -165,7 +177,9 @@ class _Page:
         buckets = tuple((bound * factor, count) for bound, count in sorted(found.buckets.items()))
         self._check_buckets(family, buckets)
         count = found.count if found.count is not None else buckets[-1][1] if buckets else None
-        stats = {f"p{100 * q:.10g}": value * factor for q, value in found.quantiles.items() if not isnan(value)}
+        stats = {
+            f"p{100 * q:.10g}": value * factor for q, value in found.quantiles.items() if not isnan(value)
+        }
         if found.sum is not None and isfinite(found.sum):
             stats["sum"] = found.sum * factor
             if count:
@@ -183,7 +197,7 @@ class _Page:
 
     def _check_buckets(self, family: str, buckets: tuple[tuple[float, float], ...]) -> None:
         if buckets and buckets[-1][0] != inf:
-            self.collector.wrong(f"histogram {family} has no bucket le=\"+Inf\": is the file complete?")
+            self.collector.wrong(f'histogram {family} has no bucket le="+Inf": is the file complete?')
         counts = [count for _, count in buckets]
         if counts != sorted(counts) or any(isnan(count) or count < 0 for count in counts):
             self.collector.wrong(f"histogram {family} has buckets that are not cumulative: {counts}")

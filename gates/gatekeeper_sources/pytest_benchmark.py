@@ -10,7 +10,15 @@ from typing import Any
 from gatekeeper import DataError, Readings, SampleSource, Series
 from gatekeeper.collect import read_json
 
-STATS = {"mean": "mean", "min": "min", "max": "max", "median": "p50", "stddev": "stdev", "total": "sum", "ops": "rate"}
+STATS = {
+    "mean": "mean",
+    "min": "min",
+    "max": "max",
+    "median": "p50",
+    "stddev": "stdev",
+    "total": "sum",
+    "ops": "rate",
+}
 
 
 def gatekeeper_sources() -> Iterable[SampleSource]:
@@ -18,14 +26,18 @@ def gatekeeper_sources() -> Iterable[SampleSource]:
 
 
 def read(path: Path) -> Readings:
-    """Read the file. Series are named like the benchmark (`test_sort[100]`), with the labels `file` and `group`."""
+    """Read the file. Series are named like the benchmark (`test_sort[100]`), with the labels `file` and
+    `group`.
+    """
     document = read_json(path)
     if document is None:
         return Readings(notes=(f"{path.name} is empty",))
     benchmarks = document.get("benchmarks") if isinstance(document, dict) else None
     if not isinstance(benchmarks, list):
         raise DataError(path, 'is not pytest-benchmark\'s JSON: no list "benchmarks"')
-    return Readings(tuple(_series(item, f"benchmarks[{index}]", path) for index, item in enumerate(benchmarks)))
+    return Readings(
+        tuple(_series(item, f"benchmarks[{index}]", path) for index, item in enumerate(benchmarks))
+    )
 
 
 def _series(item: Any, place: str, path: Path) -> Series:

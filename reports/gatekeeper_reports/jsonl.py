@@ -1,8 +1,8 @@
 """`jsonl`: the record of a run as JSON Lines, written while gates finish.
 
 A line `{"type": "run", …}`, one `{"type": "result", …}` for each gate with the fields that it has in the JSON
-report, and a last `{"type": "verdict", …}` with everything else of that report. A file without the last line is
-of a run that was cut off.
+report, and a last `{"type": "verdict", …}` with everything else of that report. A file without the last line
+is of a run that was cut off.
 """
 
 from typing import Any

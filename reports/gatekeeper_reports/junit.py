@@ -47,7 +47,7 @@ def render(run: Run, view: View) -> str:
 
 
 def _case(result: Result) -> Any:
-    """One gate as a case. Only what stands against the verdict is red; an advisory gate's fail is told in its output."""
+    """One gate as a case. Red is only what stands against the verdict; the rest is told in its output."""
     from junit_xml import TestCase
 
     case = TestCase(one_line(result.id), f"gatekeeper.{result.phase}", _seconds(result.duration_s))
@@ -124,7 +124,7 @@ def _mend(suite: "Element", run: Run) -> None:
 
 
 def _add_attempts(case: "Element", result: Result) -> None:
-    """Earlier attempts, in the words of Maven Surefire that Jenkins shows: a rerun, or flaky where the last one passed."""
+    """Earlier attempts, in the words of Maven Surefire: reruns, or flaky where the last passed."""
     from xml.etree.ElementTree import SubElement
 
     kind = "flaky" if result.status in ("pass", "warn") else "rerun"

@@ -1,11 +1,10 @@
 """`markdown`: a GitHub step summary, fit for a comment on a pull request too (GitHub Flavored Markdown).
 
-Everything from a gate is written as entities or in code, where Markdown, HTML, links and mentions mean nothing. What
-matters most comes first, and what doesn't fit is counted: GitHub refuses a comment of more than 65,536 characters
-and a summary of more than 1 MiB altogether, so verbosity 1 and more gives the longer one.
+Everything from a gate is written as entities or in code, where Markdown, HTML, links and mentions mean
+nothing. What matters most comes first, and what doesn't fit is counted: GitHub refuses a comment of more than
+65,536 characters and a summary of more than 1 MiB altogether, so verbosity 1 and more gives the longer one.
 """
 
-import html
 import re
 from collections.abc import Iterable
 
@@ -129,7 +128,7 @@ def _fitting(parts: list[str], room: int) -> list[str]:
 
 
 def prose(text: str) -> str:
-    """Text in which nothing is markup, a link or a mention; a zero-width space keeps @ and # from their names."""
+    """Text without markup, links and mentions: a zero-width space keeps @ and # from their names."""
     return _MENTION.sub(r"&#\1;&#8203;", _entities(text))
 
 
@@ -148,8 +147,8 @@ def _entities(text: str) -> str:
 
 def preformatted(lines: Iterable[str]) -> str:
     """Lines as they are. Nothing inside is Markdown, and only the tag itself could end it."""
-    text = "\n".join(lines)
-    return f"<pre>{html.escape(text, quote=False)}</pre>"
+    text = "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f"<pre>{text}</pre>"
 
 
 def gatekeeper_reports() -> list[Report]:

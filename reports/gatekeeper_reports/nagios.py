@@ -5,7 +5,6 @@ By the Monitoring Plugins Development Guidelines (monitoring-plugins.org/doc/gui
 """
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 from gatekeeper import Finding, Report, Run, View
 from gatekeeper.wording import (
@@ -29,11 +28,11 @@ MAX_BYTES = 8_000
 """Nagios reads 8 KiB of a plugin's output."""
 
 UNITS = {"s": ("s", 1), "B": ("B", 1), "ratio": ("%", 100), "%": ("%", 1), "c": ("c", 1)}
-"""Unit of a finding → the guidelines' unit of measurement and what to multiply by; any other is a plain number."""
+"""Unit of a finding → the guidelines' unit and what to multiply by; any other is a plain number."""
 
 
 def exit_code(run: Run) -> int:
-    """0 proceed; 1 proceed with warnings, or a hold; 2 block; 3 where evidence is missing or nothing was decided."""
+    """0 proceed; 1 with warnings, or a hold; 2 block; 3 where evidence is missing or nothing was decided."""
     decision = run.verdict.decision
     if decision == "proceed":
         return 1 if run.verdict.reasons else 0
@@ -105,12 +104,12 @@ def _measured(finding: Finding) -> str:
     natural = not value.startswith("-")
     warn, crit = (_range(limit, held.operator, factor, natural) for limit in (held.warn, held.fail))
     least = "0" if natural and unit in ("s", "B", "%") else ""
-    most = "100" if unit == "%" and least and Decimal(value) <= 100 else ""
+    most = "100" if unit == "%" and least and float(value) <= 100 else ""
     return ";".join((f"{value}{unit}", warn, crit, least, most)).rstrip(";")
 
 
 def _range(limit: float | None, operator: str | None, factor: int, natural: bool) -> str:
-    """The range outside of which there is an alert; `@` turns it into the range inside of which there is one."""
+    """The range outside of which there is an alert; with `@`, inside of which there is one."""
     digits = _digits(limit, factor)
     if not digits:
         return ""
@@ -127,9 +126,11 @@ def _range(limit: float | None, operator: str | None, factor: int, natural: bool
 
 
 def _digits(value: float | None, factor: int) -> str:
-    """A number in the guidelines' characters, [-0-9.]; empty for what has no such form or an absurd length."""
+    """A number in the guidelines' characters, [-0-9.]; empty for one that would be absurdly long."""
     if value is None or not -1e18 < value < 1e18:
         return ""
+    from decimal import Decimal
+
     scaled = (Decimal(repr(value)) * factor).quantize(Decimal("1.000000000000"))
     text = f"{scaled:f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text

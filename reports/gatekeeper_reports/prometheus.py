@@ -1,8 +1,9 @@
 """`prometheus`: text exposition for the textfile collector of Prometheus' node exporter.
 
-Format: github.com/prometheus/docs, "Exposition formats", version 0.0.4. Statuses and decisions are state sets: one
-series for each possible state, 1 for the one that holds. Every series bears the subject, so that several subjects can
-write files into one folder; HELP texts are constant, as the node exporter requires of metrics in several files.
+Format: github.com/prometheus/docs, "Exposition formats", version 0.0.4. Statuses and decisions are state
+sets: one series for each possible state, 1 for the one that holds. Every series bears the subject, so that
+several subjects can write files into one folder; HELP texts are constant, as the node exporter requires of
+metrics in several files.
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,10 +34,7 @@ def _of_the_run(run: Run) -> Iterator[tuple[str, str, Iterable[Sample]]]:
     yield (
         "gates",
         "Gates of the last run by status.",
-        [
-            ({**base, "status": status}, run.counts.of(status))
-            for status in STATUSES  # type: ignore[arg-type]
-        ],
+        [({**base, "status": status}, count) for status, count in tally(run.counts).items()],
     )
     yield (
         "run_info",

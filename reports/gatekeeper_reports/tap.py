@@ -1,9 +1,11 @@
 """`tap`: Test Anything Protocol, version 14 (testanything.org/tap-version-14-specification.html).
 
-One test point for each gate, with a YAML block of diagnostics wherever there is something to say. `not ok` is what
-stands against the verdict, as in JUnit: an advisory or observed gate's fail is `ok` and told in its diagnostics,
-since a harness knows no third state (TODO would say that somebody is working on it). The diagnostics are YAML whose
-every value is also JSON.
+One test point for each gate, with a YAML block of diagnostics wherever there is something to say. `not ok` is
+what stands against the verdict, as in JUnit: an advisory or observed gate's fail is `ok` and told in its
+diagnostics, since a harness knows no third state (TODO would say that somebody is working on it).
+
+The diagnostics keep to block mappings, block sequences and double-quoted text, which the small YAML readers
+of harnesses know too.
 """
 
 from collections.abc import Iterator
@@ -62,31 +64,52 @@ def _told(result: Result) -> dict[str, Any]:
 
 
 _SHOWN = ("name", "status", "observed", "operator", "limit", "unit", "n", "message", "hint", "evidence")
+_KNOWN = {
+    *_SHOWN, "severity", "requirement", "duration_ms", "at", "file", "line", "findings",
+    "stdout", "stderr", "try", "reasons",
+} - {"n"}  # fmt: skip
 
 
 def _diagnostics(values: dict[str, Any]) -> Iterator[str]:
     yield "  ---"
-    for key, value in values.items():
-        if isinstance(value, list):
-            yield f"  {key}:"
-            yield from (f"    - {_scalar(item)}" for item in value)
-        else:
-            yield f"  {key}: {_scalar(value)}"
+    yield from _mapping(values, "  ")
     yield "  ..."
 
 
+def _mapping(values: dict[str, Any], margin: str) -> Iterator[str]:
+    for key, value in values.items():
+        if value and isinstance(value, dict):
+            yield f"{margin}{_key(key)}:"
+            yield from _mapping(value, f"{margin}  ")
+        elif value and isinstance(value, list):
+            yield f"{margin}{_key(key)}:"
+            yield from _sequence(value, f"{margin}  ")
+        else:
+            yield f"{margin}{_key(key)}: {_scalar(value)}"
+
+
+def _sequence(values: list[Any], margin: str) -> Iterator[str]:
+    for value in values:
+        if value and isinstance(value, dict | list):
+            inner = f"{margin}  "
+            lines = _mapping(value, inner) if isinstance(value, dict) else _sequence(value, inner)
+            first = next(lines)
+            yield f"{margin}- {first.removeprefix(inner)}"
+            yield from lines
+        else:
+            yield f"{margin}- {_scalar(value)}"
+
+
+def _key(key: str) -> str:
+    """YAML refuses keys of more than 1,024 characters, escapes counted."""
+    return key if key in _KNOWN else _scalar(printable(key)[:200])
+
+
 def _scalar(value: Any) -> str:
+    """A scalar as JSON has it; what JSON leaves raw (bidi overrides, surrogates) in YAML's escapes."""
     import json
 
-    # what json leaves as it is (bidi overrides, lone surrogates), printable shows as escapes that YAML reads back
-    return printable(json.dumps(_with_short_keys(value), ensure_ascii=False))
-
-
-def _with_short_keys(value: Any) -> Any:
-    """YAML refuses keys of more than 1,024 characters."""
-    if isinstance(value, dict):
-        return {one_line(key)[:200]: _with_short_keys(item) for key, item in value.items()}
-    return [_with_short_keys(item) for item in value] if isinstance(value, list) else value
+    return printable(json.dumps(value, ensure_ascii=False))
 
 
 def _described(text: str) -> str:

@@ -72,7 +72,7 @@ class Terminal:
     def _tells_passes(self, result: Result) -> bool:
         return self.view.verbosity >= MORE and bool(result.findings or result.output)
 
-    # -- one gate ------------------------------------------------------------------------------------------------
+    # -- one gate ---------------------------------------------------------------------------------------
 
     def _line(self, result: Result) -> str:
         glyph = (GLYPHS if self.view.unicode else ASCII_GLYPHS)[result.status]
@@ -123,7 +123,7 @@ class Terminal:
             rows.append(("output", f"({result.output.dropped} bytes were cut from the middle)"))
         return rows
 
-    # -- the run -------------------------------------------------------------------------------------------------
+    # -- the run ----------------------------------------------------------------------------------------
 
     def _verdict(self, run: Run) -> Iterator[str]:
         decision = run.verdict.decision
@@ -163,7 +163,7 @@ class Terminal:
         word = self._styled(f"{verdict.decision.upper():<7}", verdict.decision)
         return f"VERDICT  {word} {why}{counted(run.counts)} in {run.header.duration_s:.2f}s"
 
-    # -- the terminal --------------------------------------------------------------------------------------------
+    # -- the terminal -----------------------------------------------------------------------------------
 
     def _styled(self, text: str, style: str) -> str:
         return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.view.color else text

@@ -1,16 +1,21 @@
 """Runs for the tests of reports: a rich one, and a strategy for arbitrary ones with hostile text."""
 
+from importlib import import_module
 from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
 
-from gatekeeper import Finding, Reason, Result, Run, Subject, Verdict, View
+from gatekeeper import Finding, Reason, Report, Result, Run, Subject, Verdict, View, rendered
 from gatekeeper.decide import Policy, count, decide
 from gatekeeper.model import PHASES, STATUSES, Attempt, Header, Output, Since, Source
 from gatekeeper.plain import plain
 
-HOSTILE = "a|b <b>&amp; ]]> `x` @team ::error:: \x1b[31mred\x1b[0m \r\x00 \u202egnp.exe \ud800 \"q\" 'q' \\ # $(x)\n1..9\nok"
+HOSTILE = (
+    "a|b <b>&amp; ]]> `x` @team ##vso[task.complete] \x1b[31mred\x1b[0m \r\x00 \u202egnp.exe \ud800 "
+    "\"q\" 'q' \\ # $(x)"
+    "\n  ::error::x\n1..9\nok"
+)
 
 
 def rich_run(**header: Any) -> Run:
@@ -104,11 +109,17 @@ def rich_run(**header: Any) -> Run:
             status="unknown",
             duration_s=0.0,
             reason="no baseline yet, 3 of 20 runs recorded",
-            findings=(Finding("p95", "unknown", "NaN", "<=", 0.5, "s", 3, "no baseline yet, 3 of 20 runs recorded"),),
+            findings=(
+                Finding("p95", "unknown", "NaN", "<=", 0.5, "s", 3, "no baseline yet, 3 of 20 runs recorded"),
+            ),
         ),
         Result(id="pre.gpu", phase="pre", status="skip", reason="no GPU on this machine"),
         Result(
-            id="post.after", phase="post", status="skip", reason="blocked by pre.components", blocked_by="pre.components"
+            id="post.after",
+            phase="post",
+            status="skip",
+            reason="blocked by pre.components",
+            blocked_by="pre.components",
         ),
         Result(
             id="post.hostile",
@@ -120,7 +131,9 @@ def rich_run(**header: Any) -> Run:
             reason=HOSTILE,
             source=Source("gates/gate_hostile.py", 1),
             findings=(
-                Finding(HOSTILE, "fail", HOSTILE, "==", HOSTILE, "|;=' ", 1, HOSTILE, HOSTILE, {HOSTILE: HOSTILE}),
+                Finding(
+                    HOSTILE, "fail", HOSTILE, "==", HOSTILE, "|;=' ", 1, HOSTILE, HOSTILE, {HOSTILE: HOSTILE}
+                ),
             ),
             output=Output(HOSTILE, HOSTILE),
         ),
@@ -131,7 +144,9 @@ def rich_run(**header: Any) -> Run:
             requirement="advisory",
             duration_s=0.25,
             reason="row 1 has no country",
-            findings=tuple(Finding(f"row {n}", "fail", message=f"row {n} has no country") for n in range(1, 13)),
+            findings=tuple(
+                Finding(f"row {n}", "fail", message=f"row {n} has no country") for n in range(1, 13)
+            ),
         ),
     )  # fmt: skip
     return run_of(results, **header)
@@ -155,10 +170,6 @@ def run_of(results: tuple[Result, ...], *, interrupted: bool = False, **header: 
         environment={"python": "3.11.7", "host": "ci-1"},
         notes=("history was not written: disk is full",),
     )
-
-
-def view(**options: Any) -> View:
-    return View(**options)
 
 
 TEXT = st.one_of(
@@ -236,3 +247,27 @@ def runs(draw: st.DrawFn) -> Run:
     return msgspec.structs.replace(
         run, subject=Subject(draw(TEXT)), notes=tuple(draw(st.lists(TEXT, max_size=2)))
     )
+
+
+def shipped(module: str) -> Report:
+    """The report that a module of `gatekeeper_reports` contributes."""
+    reports: list[Report] = import_module(f"gatekeeper_reports.{module}").gatekeeper_reports()
+    (report,) = reports
+    return report
+
+
+def text_of(module: str, run: Run, **options: Any) -> str:
+    """A run rendered by a shipped report; `options` are the view's."""
+    return rendered(shipped(module), run, View(**options))
+
+
+def passing_run() -> Run:
+    return run_of((Result(id="pre.a", phase="pre", status="pass", duration_s=0.31),))
+
+
+def empty_run() -> Run:
+    return run_of(())
+
+
+def interrupted_run() -> Run:
+    return run_of(passing_run().results, interrupted=True, complete=False)

@@ -7,8 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from gatekeeper import Context, DataError, post
-from gatekeeper_gates import _snapshots as snapshots
-from gatekeeper_gates import _state_rules as rules
+from gatekeeper_gates.state import rules, snapshots
 
 UNCONFIGURED = """nothing declared. For example:
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from gatekeeper import Context, DataError
+from gatekeeper import Context, DataError, data
 
 if TYPE_CHECKING:
     import sqlite3
@@ -197,22 +197,8 @@ def values(path: Path, keys: list[str]) -> dict[str, Any]:
         DataError: the file is not what its name says.
         OSError: it can't be read.
     """
-    content = _load(path)
+    content = data.load(path, limit=MAX_VALUES_FILE)
     return {key: _kept(_at(content, split(key))) for key in keys}
-
-
-def _load(path: Path) -> Any:
-    import tomllib
-
-    import msgspec
-
-    if path.stat().st_size > MAX_VALUES_FILE:
-        raise DataError(path, f"is larger than {MAX_VALUES_FILE} bytes, too large to read values from")
-    raw = path.read_bytes()
-    try:
-        return tomllib.loads(raw.decode()) if path.suffix.lower() == ".toml" else msgspec.json.decode(raw)
-    except (ValueError, RecursionError) as error:
-        raise DataError(path, f"is not valid {path.suffix[1:].upper()}: {error}") from None
 
 
 def split(key: str) -> list[str]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper import Budget, Context, DataError, Finding, show
-from gatekeeper_gates import _leftovers as leftovers
+from gatekeeper_gates.cleanup import leftovers
 
 if TYPE_CHECKING:
     import psutil
@@ -31,7 +31,7 @@ def processes(ctx: Context, rule: "Processes", before: Before) -> list[leftovers
         observed=len(found),
         operator="<=",
         limit=rule.max,
-        unit="processes",
+        unit="left",
         hint=f"kill {' '.join(str(p.pid) for p in found[:20])}",
         evidence={"left": [msgspec.to_builtins(p) for p in found]} if found else None,
     )
@@ -87,7 +87,7 @@ def ports(ctx: Context, rule: "Ports", before: Before, left: list[leftovers.Left
         observed=len(held),
         operator="<=",
         limit=rule.max,
-        unit="ports",
+        unit="left",
         hint=f"ss -ltnp | grep -E '{'|'.join(':' + a.rpartition(':')[2] for a in [*held][:10])}'",
         evidence={"left": [{"address": a, "pid": p} for a, p in held.items()]} if held else None,
     )
@@ -127,7 +127,7 @@ def files(ctx: Context, rule: "Files", before: Before) -> None:
         observed=len(left),
         operator="<=",
         limit=rule.max,
-        unit="files",
+        unit="left",
         hint=_remove(left),
         evidence={"left": described} if described else None,
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from gatekeeper import Context, DataError, Finding
-from gatekeeper_gates import _snapshots as snapshots
+from gatekeeper_gates.state import snapshots
 
 if TYPE_CHECKING:
     from gatekeeper_gates.state import Database, Files, Range, Table, Values
@@ -100,7 +100,7 @@ def _no_violation(
         observed=len(wrong),
         operator="<=",
         limit=0,
-        unit="files",
+        unit="wrong",
         n=count,
         hint=f"ls -l {first}; git log --stat -- {first}",
         evidence=changes.evidence(before, after),

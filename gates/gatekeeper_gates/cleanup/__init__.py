@@ -7,11 +7,10 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from gatekeeper import Budget, Context, Duration, Quantity, post
-from gatekeeper_gates import _cleanup_rules as rules
-from gatekeeper_gates import _leftovers as leftovers
+from gatekeeper_gates.cleanup import leftovers, rules
 
-UNCONFIGURED = """no pre run to compare with, and nothing configured. Run `gatekeeper run pre` before the flow,
-and processes that it leaves in the project are found without any configuration. Or name what to look at:
+UNCONFIGURED = """no pre run to compare with, and nothing configured. Run `gatekeeper run pre` before the
+flow: processes that it leaves in the project are found without any configuration. Or name what to look at:
 
 [[gates.cleanup.files]]
 path = "{temp}/orders-*"

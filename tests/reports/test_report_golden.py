@@ -1,0 +1,48 @@
+"""Each format over one rich run, as a file that can be read. GATEKEEPER_UPDATE_GOLDEN=1 writes them anew."""
+
+import os
+from pathlib import Path
+
+import pytest
+from report_samples import empty_run, rich_run, text_of
+
+import gatekeeper
+
+GOLDEN = Path(__file__).parent / "golden"
+CLOSING = [("reports", "reports/junit.xml  reports/report.json")]
+
+CASES = {
+    "term.txt": ("term", {"closing": CLOSING}),
+    "term-tty.txt": ("term", {"width": 80, "color": True, "closing": CLOSING}),
+    "term-ascii.txt": ("term", {"width": 80, "unicode": False}),
+    "term-quiet.txt": ("term", {"verbosity": -1}),
+    "term-more.txt": ("term", {"verbosity": 1}),
+    "term-all.txt": ("term", {"verbosity": 2}),
+    "lines.txt": ("lines", {}),
+    "report.json": ("jsonreport", {}),
+    "report.jsonl": ("jsonl", {}),
+    "junit.xml": ("junit", {}),
+    "summary.md": ("markdown", {}),
+    "report.tap": ("tap", {}),
+    "nagios.txt": ("nagios", {}),
+    "gatekeeper.prom": ("prometheus", {}),
+}
+
+
+def compare(name: str, text: str) -> None:
+    path = GOLDEN / name
+    shown = text.replace(f"gatekeeper {gatekeeper.__version__}", "gatekeeper VERSION")
+    if os.environ.get("GATEKEEPER_UPDATE_GOLDEN"):
+        path.write_text(shown, encoding="utf-8", newline="")
+    assert shown == path.read_bytes().decode("utf-8")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_rich_run_looks_as_it_should(name: str) -> None:
+    module, options = CASES[name]
+    compare(name, text_of(module, rich_run(), **options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("module", sorted({module for module, _ in CASES.values()}))
+def test_a_run_of_nothing_looks_as_it_should(module: str) -> None:
+    compare(f"empty-{module}.txt", text_of(module, empty_run()))

@@ -1,0 +1,151 @@
+"""Many processes at once, and processes that die, lose nothing and break nothing."""
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from runs import run, spilled_many, store_in
+
+from gatekeeper.store import open_store
+
+HERE = str(Path(__file__).parent)
+
+
+def _start(code, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {HERE!r})\n{textwrap.dedent(code)}", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _intact(path):
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    finally:
+        connection.close()
+
+
+ONE_RUN = """
+    from pathlib import Path
+    from runs import run, result, saved
+    from gatekeeper.store import open_store
+    path, number = Path(sys.argv[1]), int(sys.argv[2])
+    written = run(number, result("pre.disk", "fail" if number % 2 else "pass", free=number))
+    with open_store(path, create=True) as store:
+        store.write(written, saved(written, number=number))
+"""
+
+
+def test_fifty_first_runs_at_once_make_one_store_and_lose_nothing(tmp_path):
+    path = tmp_path / ".gatekeeper" / "history.db"
+    started = [_start(ONE_RUN, str(path), str(number)) for number in range(50)]
+    said = [process.communicate(timeout=100)[1] for process in started]
+    assert [text for text in said if text] == []
+    with open_store(path, create=False) as store:
+        assert sorted(row.id for row in store.runs(limit=100)) == sorted(run(n).id for n in range(50))
+        assert sorted(store.values("checkout", "pre.disk", "free", 100)) == list(range(50))
+        assert all(store.saved(run(n).id).values == {"number": n} for n in range(50))
+    assert _intact(path)
+    assert (tmp_path / ".gatekeeper" / ".gitignore").read_text() == "*\n"
+
+
+def test_pending_runs_are_taken_in_once_by_many_at_once(tmp_path):
+    path = tmp_path / ".gatekeeper" / "history.db"
+    with store_in(tmp_path):
+        pass
+    spilled_many(path.parent, range(100, 130))
+    started = [_start(ONE_RUN, str(path), str(number)) for number in range(8)]
+    said = [process.communicate(timeout=100)[1] for process in started]
+    assert [text for text in said if text] == []
+    with open_store(path, create=False) as store:
+        assert len(store.runs(limit=100)) == 38
+        assert store.results("checkout", "pre.disk", 100).__len__() == 38
+    assert list((path.parent / "pending").iterdir()) == []
+
+
+MANY_RUNS = """
+    from pathlib import Path
+    from runs import run, result, saved
+    from gatekeeper.store import open_store
+    path, first = Path(sys.argv[1]), int(sys.argv[2])
+    for number in range(first, first + 100_000):
+        written = run(number, *(result(f"pre.g{i}", free=number) for i in range(20)))
+        with open_store(path, create=True) as store:
+            store.write(written, saved(written, number=number))
+        print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_a_writer_that_is_killed_loses_at_most_the_run_it_was_writing(tmp_path, attempt):
+    path = tmp_path / "history.db"
+    process = _start(MANY_RUNS, str(path), "1")
+    process.stdout.readline()
+    time.sleep(random.uniform(0.01, 0.15))
+    process.send_signal(signal.SIGKILL)
+    announced = [1, *map(int, process.stdout.read().split())]
+    process.communicate()
+    with open_store(path, create=False) as store:
+        rows = store.runs(limit=100_000)
+        assert len(rows) in (len(announced), len(announced) + 1)
+        assert [row.id for row in reversed(rows)][: len(announced)] == [run(n).id for n in announced]
+        assert all(len(store.run(row.id).results) == 20 for row in rows)
+        assert len(store.values("checkout", "pre.g7", "free", 100_000)) == len(rows)
+        assert store.write(run(0)).recorded
+    assert _intact(path)
+
+
+READER = """
+    from gatekeeper.store.history import History
+    for _ in range(60):
+        history = History(sys.argv[1], "checkout", "r")
+        values = history.values("pre.g7", "free", 50)
+        assert values == sorted(values), values
+        assert not history.problem, history.problem
+"""
+
+
+def test_readers_and_a_writer_do_not_disturb_each_other(tmp_path):
+    path = tmp_path / "history.db"
+    writer = _start(MANY_RUNS, str(path), "1")
+    writer.stdout.readline()
+    said = [reader.communicate(timeout=60)[1] for reader in [_start(READER, str(path)) for _ in range(3)]]
+    writer.kill()
+    _, errors = writer.communicate()
+    assert [*said, errors] == ["", "", "", ""]
+    assert _intact(path)
+
+
+def test_pruning_while_others_write_loses_no_new_run(tmp_path):
+    path = tmp_path / "history.db"
+    with open_store(path, create=True) as store:
+        for number in range(100):
+            store.write(run(number, started="2020-01-01T00:00:00Z"))
+        started = [_start(ONE_RUN, str(path), str(number)) for number in range(200, 210)]
+        pruned = sum(store.prune(86_400, keep_last=0, now=time.time()).runs for _ in range(20))
+        said = [process.communicate(timeout=60)[1] for process in started]
+        assert [text for text in said if text] == []
+        assert pruned == 100
+        assert sorted(row.id for row in store.runs()) == sorted(run(n).id for n in range(200, 210))
+    assert _intact(path)
+
+
+def test_the_log_stays_short_over_many_runs(tmp_path):
+    path = tmp_path / "history.db"
+    sizes = []
+    for number in range(200):
+        with open_store(path, create=True) as store:
+            store.write(run(number))
+        log = path.with_name("history.db-wal")
+        sizes.append(log.stat().st_size if log.exists() else 0)
+    assert max(sizes) < 1_000_000
+    assert sizes.count(0) < 20  # and is copied rarely
