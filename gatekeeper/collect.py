@@ -327,4 +327,4 @@ def _field(record: Mapping[str, Any], key: str) -> Any:
         return record[key]
     head, dot, rest = key.partition(".")
     inner = record.get(head) if dot else None
-    return inner.get(rest) if isinstance(inner, Mapping) else None
+    return _field(inner, rest) if isinstance(inner, Mapping) else None

@@ -28,7 +28,7 @@ class GateChange(Struct, frozen=True):
 
 
 class ValueChange(Struct, frozen=True):
-    """A finding whose value differs. `change` is after − before, `relative` that divided by before, for numbers."""
+    """A finding whose value differs. For numbers, `change` is after − before, `relative` that over before."""
 
     gate: str
     finding: str
@@ -55,7 +55,7 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 def compare(before: Run, after: Run) -> Difference:
-    """What differs from one run to another: statuses, gates that came or went, values of findings of the same name."""
+    """What differs between runs: statuses, gates that came or went, values of findings of the same name."""
     earlier = {result.id: result for result in before.results}
     later = {result.id: result for result in after.results}
     digests = (before.header.settings_digest, after.header.settings_digest)
@@ -106,7 +106,9 @@ def _value(gate: str, old: Finding, new: Finding) -> ValueChange:
     if not (_numeric(before) and _numeric(after) and old.unit == new.unit):
         return ValueChange(gate, new.name, before, after, new.unit)
     change = float(after) - float(before)
-    return ValueChange(gate, new.name, before, after, new.unit, change, change / abs(before) if before else None)
+    return ValueChange(
+        gate, new.name, before, after, new.unit, change, change / abs(before) if before else None
+    )
 
 
 def _numeric(value: JSON) -> bool:

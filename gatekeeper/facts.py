@@ -211,7 +211,8 @@ def _busiest(before: dict[str, _Clock], after: dict[str, _Clock]) -> Fact | None
 
 
 def _memory(tree: Tree, groups: Cgroups) -> Memory:
-    meminfo = {name: min(kibibytes * 1024, UNLIMITED) for name, kibibytes in tree.table("/proc/meminfo").items()}
+    table = tree.table("/proc/meminfo")
+    meminfo = {name: min(kibibytes * 1024, UNLIMITED) for name, kibibytes in table.items()}
     ram, swap = _machine_memory(tree, meminfo), _machine_swap(meminfo)
     places = (*groups.memory, ram) if ram else groups.memory
     swaps = (*groups.swap, swap) if swap else groups.swap

@@ -24,6 +24,7 @@ JSON: TypeAlias = Any
 """A value that JSON can hold; `gatekeeper.plain.plain` makes one of anything."""
 
 PHASES: tuple[Phase, ...] = ("pre", "post")
+REQUIREMENTS: tuple[Requirement, ...] = ("required", "advisory", "observe")
 STATUSES: tuple[Status, ...] = ("pass", "warn", "fail", "error", "unknown", "skip")
 
 WORST_FIRST: tuple[Status, ...] = ("error", "fail", "unknown", "warn", "pass", "skip")

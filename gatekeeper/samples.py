@@ -105,16 +105,18 @@ class Readings(Struct, frozen=True):
     def select(self, selector: "str | Selector") -> tuple[Series, ...]:
         """The series that `name` or `name{label="value"}` means.
 
-        Those with exactly these labels where there are any, so that `latency` is the total beside
-        `latency{endpoint="/x"}`; otherwise all that have these labels among others.
+        All that have these labels among others, whose values are then one whole. Where a source has no values but computed
+        statistics, the one with exactly these labels, if there is one: k6 has `http_req_duration`, which is the total,
+        beside its part `http_req_duration{expected_response="true"}`.
 
         Raises:
             ValueError: a text that is no selector.
         """
         wanted = Selector.parse(selector) if isinstance(selector, str) else selector
         found = [series for series in self.series if wanted.matches(series)]
-        exact = [series for series in found if series.labels == wanted.labels]
-        return tuple(exact or found)
+        if all(series.values for series in found):
+            return tuple(found)
+        return tuple([series for series in found if series.labels == wanted.labels] or found)
 
     def counted(self, name: str) -> Events | None:
         """All events of this name as one, their counts added; None where there are none."""

@@ -19,9 +19,7 @@ def result(gate: str, status: Status = "pass", **values: float) -> Result:
         status=status,
         duration_s=0.25,
         source=Source("gates/gate_it.py", 7),
-        findings=tuple(
-            Finding(name, status, value, "<=", 10, "s", 3) for name, value in values.items()
-        ),
+        findings=tuple(Finding(name, status, value, "<=", 10, "s", 3) for name, value in values.items()),
         reason="" if status == "pass" else f"{gate} did not pass",
     )
 
@@ -43,7 +41,8 @@ def run(
         header=Header(
             id=f"20261121-{number:06}-{number:08x}",
             phase=phase,  # type: ignore[arg-type]
-            started=started or f"2026-11-{1 + number // 1440 % 28:02}T{number // 60 % 24:02}:{number % 60:02}:00Z",
+            started=started
+            or f"2026-11-{1 + number // 1440 % 28:02}T{number // 60 % 24:02}:{number % 60:02}:00Z",
             duration_s=1.5,
             complete=complete,
             partial=partial,

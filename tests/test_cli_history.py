@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from runs import result, run, store_in
 
 pytest_plugins = ["gatekeeper.testing"]
@@ -16,7 +17,7 @@ def project(gatekeeper_project):
 
 @pytest.fixture
 def history(project):
-    """Three recorded runs: two of the pre phase, the later of which blocks, and a post run of another subject."""
+    """Three runs: two of the pre phase, the later of which blocks, and a post run of another subject."""
     with store_in(project.root) as store:
         store.write(run(1, result("pre.disk", free=8.5), result("pre.old")))
         store.write(run(2, result("pre.disk", "fail", free=12), result("pre.gpu", "skip"), partial=True))
@@ -44,7 +45,8 @@ def _refused(project, *arguments):
 def test_list_shows_runs_newest_first_with_verdict_counts_and_marks(history):
     assert _shown(history, "history", "list") == (
         "RUN                       STARTED               PHASE  SUBJECT   VERDICT  GATES\n"
-        "20261121-000003-00000003  2026-11-01 00:03 UTC  post   cart      PROCEED  1 passed in 1.5 s (interrupted)\n"
+        "20261121-000003-00000003  2026-11-01 00:03 UTC  post   cart      PROCEED  "
+        "1 passed in 1.5 s (interrupted)\n"
         "20261121-000002-00000002  2026-11-01 00:02 UTC  pre    checkout  BLOCK    "
         "1 failed, 1 skipped in 1.5 s (partial)\n"
         "20261121-000001-00000001  2026-11-01 00:01 UTC  pre    checkout  PROCEED  2 passed in 1.5 s\n"
@@ -134,7 +136,9 @@ def test_a_file_that_is_no_report_is_refused(history):
 
 def test_an_unknown_format_or_run_names_the_nearest(history):
     assert "unknown format 'jnit'. Did you mean 'junit'?" in _refused(history, "report", "jnit")
-    assert "no run 'latets' is recorded. Did you mean 'latest'?" in _refused(history, "report", "junit", "latets")
+    assert "no run 'latets' is recorded. Did you mean 'latest'?" in _refused(
+        history, "report", "junit", "latets"
+    )
     assert "could be several: 20261121-000003-00000003" in _refused(history, "history", "show", "20261121")
     assert "the oldest is latest~2" in _refused(history, "history", "show", "latest~9")
 
@@ -151,7 +155,9 @@ def test_a_report_that_cannot_be_written_is_said(history):
     assert "could not be written" in done.stderr
 
 
-@pytest.mark.parametrize("command", [["history", "list"], ["report", "junit"], ["diff"], ["history", "prune"]])
+@pytest.mark.parametrize(
+    "command", [["history", "list"], ["report", "junit"], ["diff"], ["history", "prune"]]
+)
 def test_a_damaged_store_is_one_clear_sentence(project, command):
     (project.root / ".gatekeeper").mkdir()
     (project.root / ".gatekeeper" / "history.db").write_bytes(b"what is this? " * 1000)
@@ -190,7 +196,9 @@ def test_prune_keeps_what_the_configuration_retains(project):
 
 
 def test_a_wrong_age_is_refused_with_what_was_expected(history):
-    assert "--older-than: expected a duration" in _refused(history, "history", "prune", "--older-than", "soon")
+    assert "--older-than: expected a duration" in _refused(
+        history, "history", "prune", "--older-than", "soon"
+    )
 
 
 # -- diff
@@ -250,7 +258,8 @@ def test_diff_of_different_kinds_of_runs_says_so(history):
 
 
 @pytest.mark.parametrize(
-    "command", [["history"], ["history", "list"], ["history", "show"], ["history", "prune"], ["report"], ["diff"]]
+    "command",
+    [["history"], ["history", "list"], ["history", "show"], ["history", "prune"], ["report"], ["diff"]],
 )
 def test_help_has_examples(project, command):
     assert f"gatekeeper {' '.join(command)}" in _shown(project, *command, "--help").split("\n", 2)[2]

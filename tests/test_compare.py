@@ -1,10 +1,10 @@
 """What counts as a difference between two runs."""
 
 from msgspec import structs
-from runs import result, run
 
 from gatekeeper.compare import GateChange, ValueChange, compare
 from gatekeeper.model import Finding
+from runs import result, run
 
 
 def _with(gate, *findings):
@@ -26,7 +26,10 @@ def test_another_verdict_alone_is_a_difference():
 
 def test_gates_that_came_and_went_are_named():
     found = compare(run(1, result("pre.a"), result("pre.b")), run(2, result("pre.b"), result("pre.c")))
-    assert [(g.gate, g.before, g.after) for g in found.gates] == [("pre.c", None, "pass"), ("pre.a", "pass", None)]
+    assert [(g.gate, g.before, g.after) for g in found.gates] == [
+        ("pre.c", None, "pass"),
+        ("pre.a", "pass", None),
+    ]
 
 
 def test_the_reason_is_the_later_one():
@@ -46,7 +49,10 @@ def test_values_that_are_no_numbers_have_no_change():
 
 
 def test_values_of_different_units_are_not_subtracted():
-    old, new = _with("pre.a", Finding("m", "pass", 1, unit="s")), _with("pre.a", Finding("m", "pass", 1, unit="B"))
+    old, new = (
+        _with("pre.a", Finding("m", "pass", 1, unit="s")),
+        _with("pre.a", Finding("m", "pass", 1, unit="B")),
+    )
     (value,) = compare(run(1, old), run(2, new)).values
     assert value.change is None
 

@@ -35,6 +35,11 @@ def test_a_bare_name_prefers_the_series_without_labels() -> None:
     assert readings.select('t{a="2"}') == ()
 
 
+def test_values_without_a_label_never_hide_those_with_one() -> None:
+    readings = Readings((Series(name="t", values=(1.0,)), Series(name="t", values=(9.0,), labels={"a": "1"})))
+    assert len(readings.select("t")) == 2
+
+
 def test_values_are_pooled_and_percentiles_never() -> None:
     one = Series(name="t", unit="s", values=(1.0, 2.0), labels={"a": "1", "b": "x"})
     two = Series(name="t", unit="s", values=(3.0,), labels={"a": "2", "b": "x"})
@@ -101,7 +106,7 @@ def test_a_unit_is_read_from_the_end_of_a_name(name: str, expected: tuple[str, s
         ({"level": 30}, ""),
         ({"log": {"level": "error"}, "error": {"type": "ReadTimeout"}}, "timeout"),
         ({"log.level": "warn", "error.type": "ReadTimeout"}, ""),
-        ({"http": {"response": {"status_code": 502}}}, None),
+        ({"http": {"response": {"status_code": 502}}}, "5xx"),
         ({"error": "boom"}, "boom"),
         ({"error": None, "ok": True}, ""),
         ({"ok": False}, "untyped"),

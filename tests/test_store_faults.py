@@ -10,10 +10,10 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from runs import result, run, saved, store_in
 
 from gatekeeper.store import StoreError, open_store, spill
 from gatekeeper.store.sqlite import SqliteStore
+from runs import result, run, saved, store_in
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_a_folder_that_may_not_be_read_is_said():
 
 def test_a_file_that_is_no_database_is_said(tmp_path):
     (tmp_path / "history.db").write_bytes(b"%PDF-1.7 " * 2000)
-    with pytest.raises(StoreError, match="is damaged or no SQLite database .* move it away"):
+    with pytest.raises(StoreError, match=r"is damaged or no SQLite database .* move it away"):
         open_store(tmp_path / "history.db", create=True)
 
 
@@ -200,7 +200,7 @@ def test_a_directory_in_its_place_is_said(tmp_path):
 
 def test_a_file_where_its_folder_should_be_is_said(tmp_path):
     (tmp_path / "state").touch()
-    with pytest.raises(StoreError, match="can't be used: (file exists|not a directory)"):
+    with pytest.raises(StoreError, match=r"can't be used: (file exists|not a directory)"):
         open_store(tmp_path / "state" / "history.db", create=True)
 
 

@@ -1,8 +1,7 @@
 """What a gate sees of earlier runs: `ctx.history`."""
 
-from runs import result, run, store_in
-
 from gatekeeper.store.history import History
+from runs import result, run, store_in
 
 
 def _recorded(folder, count=5):
@@ -28,7 +27,11 @@ def test_only_what_was_before_a_recorded_run(tmp_path):
 def test_without_a_store_there_is_no_history_and_no_problem(tmp_path):
     for url in (None, str(tmp_path / ".gatekeeper" / "history.db")):
         history = History(url, "checkout", "r")
-        assert (history.values("pre.disk", "free"), history.statuses("pre.disk"), history.last_passed("pre.disk")) == (
+        assert (
+            history.values("pre.disk", "free"),
+            history.statuses("pre.disk"),
+            history.last_passed("pre.disk"),
+        ) == (
             [],
             [],
             None,
@@ -47,7 +50,15 @@ def test_a_store_that_cannot_be_read_is_empty_and_says_why(tmp_path):
 
 def test_looking_back_changes_nothing_on_disk(tmp_path):
     url = _recorded(tmp_path)
-    before = {path.name: path.read_bytes() for path in (tmp_path / ".gatekeeper").iterdir() if path.suffix != ".db-shm"}
+    before = {
+        path.name: path.read_bytes()
+        for path in (tmp_path / ".gatekeeper").iterdir()
+        if path.suffix != ".db-shm"
+    }
     History(url, "checkout", "r").values("pre.disk", "free")
-    after = {path.name: path.read_bytes() for path in (tmp_path / ".gatekeeper").iterdir() if path.suffix != ".db-shm"}
+    after = {
+        path.name: path.read_bytes()
+        for path in (tmp_path / ".gatekeeper").iterdir()
+        if path.suffix != ".db-shm"
+    }
     assert before == after

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runs import result, run, store_in
 
 from gatekeeper.context import Saved
 from gatekeeper.model import (
@@ -24,6 +23,7 @@ from gatekeeper.model import (
     Subject,
     Verdict,
 )
+from runs import result, run, store_in
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -70,7 +70,9 @@ RESULT = st.builds(
 VERDICT = st.builds(
     Verdict,
     decision=st.sampled_from(["proceed", "hold", "block", "none"]),
-    reasons=st.lists(st.builds(Reason, gate=TEXT, status=STATUS, text=TEXT, observed=ANY), max_size=2).map(tuple),
+    reasons=st.lists(st.builds(Reason, gate=TEXT, status=STATUS, text=TEXT, observed=ANY), max_size=2).map(
+        tuple
+    ),
     exit_code=COUNT,
     decided_by=TEXT,
 )
@@ -148,7 +150,9 @@ def _naive_since(past, current):
 
 @settings(deadline=None, max_examples=100)
 @given(
-    past=st.lists(st.dictionaries(st.sampled_from(["pre.a", "pre.b", "post.c"]), STATUS, min_size=1), max_size=12),
+    past=st.lists(
+        st.dictionaries(st.sampled_from(["pre.a", "pre.b", "post.c"]), STATUS, min_size=1), max_size=12
+    ),
     current=st.dictionaries(st.sampled_from(["pre.a", "pre.b", "post.c", "pre.new"]), STATUS),
 )
 def test_since_agrees_with_walking_back_over_the_runs(past, current):
@@ -159,7 +163,9 @@ def test_since_agrees_with_walking_back_over_the_runs(past, current):
         found = store.since("checkout", current)
         failing = store.failing("checkout")
     walked = {
-        gate: _naive_since([(n, statuses[gate]) for n, statuses in enumerate(past) if gate in statuses], status)
+        gate: _naive_since(
+            [(n, statuses[gate]) for n, statuses in enumerate(past) if gate in statuses], status
+        )
         for gate, status in current.items()
         if status not in ("pass", "skip")
     }
@@ -187,7 +193,9 @@ def test_values_are_the_last_numbers_in_the_order_of_the_runs(values, n):
 
 @settings(deadline=None, max_examples=60)
 @given(
-    ages=st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["pre", "post"]), st.integers(0, 60)), max_size=12),
+    ages=st.lists(
+        st.tuples(st.sampled_from("ab"), st.sampled_from(["pre", "post"]), st.integers(0, 60)), max_size=12
+    ),
     days=st.integers(0, 60),
     keep=st.integers(0, 3),
 )

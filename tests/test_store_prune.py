@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from runs import result, run, saved, store_in
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

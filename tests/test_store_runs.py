@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from runs import result, run, saved, store_in
 
 from gatekeeper.errors import UsageError
 from gatekeeper.model import Since
 from gatekeeper.store import NoStore, open_store, path_of
 from gatekeeper.store.rows import COMPRESS_FROM
+from runs import result, run, saved, store_in
 
 
 def test_a_run_is_read_back_as_it_was_written(tmp_path):
@@ -58,7 +58,9 @@ def test_partial_and_interrupted_runs_are_recorded_and_marked(tmp_path):
 def test_runs_are_listed_newest_first_by_subject_and_phase_and_page_by_page(tmp_path):
     with store_in(tmp_path) as store:
         for number in range(1, 10):
-            store.write(run(number, subject="odd" if number % 2 else "even", phase="pre" if number < 6 else "post"))
+            store.write(
+                run(number, subject="odd" if number % 2 else "even", phase="pre" if number < 6 else "post")
+            )
         assert [row.id[-1] for row in store.runs(limit=3)] == ["9", "8", "7"]
         assert [row.id[-1] for row in store.runs(subject="even")] == ["8", "6", "4", "2"]
         assert [row.id[-1] for row in store.runs(subject="odd", phase="post")] == ["9", "7"]
@@ -170,7 +172,9 @@ def test_values_of_another_unit_are_not_mixed_in(tmp_path):
 
     with store_in(tmp_path) as store:
         first = result("pre.disk", free=1)
-        other = structs.replace(first, findings=(structs.replace(first.findings[0], unit="ratio", observed=0.5),))
+        other = structs.replace(
+            first, findings=(structs.replace(first.findings[0], unit="ratio", observed=0.5),)
+        )
         store.write(run(1, first))
         store.write(run(2, other))
         store.write(run(3, other))

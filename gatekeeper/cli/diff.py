@@ -17,14 +17,16 @@ from gatekeeper.wording import moment, one_line
 @click.command("diff")
 @click.argument("before", metavar="[RUN", required=False)
 @click.argument("after", metavar="[RUN]]", default="latest")
-@click.option("--format", "form", type=click.Choice(["term", "json"]), default="term", help="json: one document.")
+@click.option(
+    "--format", "form", type=click.Choice(["term", "json"]), default="term", help="json: one document."
+)
 @project_options
 def diff_command(before: str | None, after: str, form: str, config: str | None, profile: str | None) -> None:
     """Compare two recorded runs: gates whose status changed, that came or went, and values of findings.
 
-    A RUN is an id, the beginning of one, latest, latest~1, or a file with a JSON report. The second is latest where it
-    is not given; without any, latest is compared with the one before it of its subject and phase. The exit code is 0
-    whether they differ or not.
+    A RUN is an id, the beginning of one, latest, latest~1, or a file with a JSON report. The second is latest
+    where it is not given; without any, latest is compared with the one before it of its subject and phase.
+    The exit code is 0 whether they differ or not.
 
     \b
     gatekeeper diff

@@ -35,9 +35,12 @@ def history_command() -> None:
 @click.option("--phase", type=click.Choice(["pre", "post", "all", "exec"]), help="Only runs of this phase.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs.")
 @click.option("--before", metavar="RUN", help="Go on from this run to older ones.")
-@click.option("--format", "form", type=click.Choice(["term", "json"]), default="term", help="json: one document.")
+@click.option(
+    "--format", "form", type=click.Choice(["term", "json"]), default="term", help="json: one document."
+)
 @project_options
 def list_runs(
+    *,
     subject: str | None,
     phase: RunPhase | None,
     limit: int,
@@ -119,12 +122,16 @@ def _cells(row: RunRow) -> tuple[str, ...]:
 
 @history_command.command("show")
 @click.argument("run", default="latest")
-@click.option("--format", "form", metavar="FORMAT", default="term", show_default=True, help="Any report format.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="NO_COLOR is honoured.")
+@click.option(
+    "--format", "form", metavar="FORMAT", default="term", show_default=True, help="Any report format."
+)
+@click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="NO_COLOR is honoured."
+)
 @click.option("-v", "--verbose", count=True, help="More; -vv shows all findings and output.")
 @project_options
 def show_run(
-    run: str, form: str, color: When, verbose: int, config: str | None, profile: str | None
+    *, run: str, form: str, color: When, verbose: int, config: str | None, profile: str | None
 ) -> None:
     """Show a recorded RUN: an id, the beginning of one, latest (the default), latest~1.
 
@@ -152,7 +159,9 @@ def show_run(
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @project_options
-def prune_runs(older_than: str | None, keep: int, dry_run: bool, config: str | None, profile: str | None) -> None:
+def prune_runs(
+    *, older_than: str | None, keep: int, dry_run: bool, config: str | None, profile: str | None
+) -> None:
     """Remove old runs from the history, and give their space back.
 
     \b

@@ -61,7 +61,13 @@ def _from_file(path: Path) -> Run:
 
 
 def render(
-    project: Project, run: Run, name: str, path: Path | None = None, *, color: When = "auto", verbosity: int = 0
+    project: Project,
+    run: Run,
+    name: str,
+    path: Path | None = None,
+    *,
+    color: When = "auto",
+    verbosity: int = 0,
 ) -> None:
     """Print a run in a report format, or write it to a file.
 

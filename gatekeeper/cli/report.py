@@ -12,17 +12,28 @@ from gatekeeper.cli.terminal import When
 @click.command("report")
 @click.argument("form", metavar="FORMAT")
 @click.argument("run", default="latest")
-@click.option("-o", "--output", metavar="PATH", help="Write there, whole or not at all, instead of to stdout.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="NO_COLOR is honoured.")
+@click.option(
+    "-o", "--output", metavar="PATH", help="Write there, whole or not at all, instead of to stdout."
+)
+@click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="NO_COLOR is honoured."
+)
 @click.option("-v", "--verbose", count=True, help="More; -vv shows all findings and output.")
 @project_options
 def report_command(
-    form: str, run: str, output: str | None, color: When, verbose: int, config: str | None, profile: str | None
+    *,
+    form: str,
+    run: str,
+    output: str | None,
+    color: When,
+    verbose: int,
+    config: str | None,
+    profile: str | None,
 ) -> None:
     """Render a recorded RUN in a FORMAT: junit, json, markdown, … (gatekeeper list names them).
 
-    RUN is an id, the beginning of one, latest (the default), latest~1 for the one before it, or a file with a JSON
-    report. The exit code says whether it could be rendered, not what the verdict was.
+    RUN is an id, the beginning of one, latest (the default), latest~1 for the one before it, or a file with a
+    JSON report. The exit code says whether it could be rendered, not what the verdict was.
 
     \b
     gatekeeper report junit latest -o reports/junit.xml

@@ -3,18 +3,20 @@
 - `load(path)`: a whole JSON, TOML or YAML document.
 - `records(path)`, `batches(path)`: JSON Lines, CSV, a list in a document, Parquet, as a stream.
 - `Schema`: JSON Schema; `validate(path, schema)`: each record of a file, in constant memory.
-- `Target`: some files, read once for all that is asked of them; `Unique`, `Nulls`, `Range`, `Keys`, `Search` look at what streams by.
+- `Target`: some files, read once for all that is asked of them; `Unique`, `Nulls`, `Range`, `Keys`,
+`Search` look at what streams by.
 - `DataFile`: one open file, whose pieces others (a digest, a text search) may watch.
 
-Whatever is wrong with a file is a `gatekeeper.DataError` with file and line. Strict by default: UTF-8, no duplicate keys, no
-NaN, bounded depth, size and line length; pipes and devices are refused; nothing is fetched.
+Whatever is wrong with a file is a `gatekeeper.DataError` with file and line. Strict by default: UTF-8, no
+duplicate keys, no NaN, bounded depth, size and line length; pipes and devices are refused; nothing is
+fetched.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gatekeeper.data.columns import Keys, Nulls, Range, Unique
     from gatekeeper.data.columnfindings import ColumnChecks, TextChecks, report_relation
+    from gatekeeper.data.columns import Keys, Nulls, Range, Unique
     from gatekeeper.data.documents import load, load_given
     from gatekeeper.data.filesettings import FileSettings, check_settings
     from gatekeeper.data.findings import (

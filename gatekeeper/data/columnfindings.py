@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gatekeeper.data.columns import EXAMPLES, Keys, Nulls, Range, Unique
-from gatekeeper.data.findings import between, unmeasured
+from gatekeeper.data.findings import between, see, unmeasured
 from gatekeeper.data.searches import Lines, Search
 from gatekeeper.data.targets import Target
 from gatekeeper.plain import text
@@ -24,7 +24,9 @@ class Limits(Protocol):
 
 
 class ColumnChecks:
-    """Uniqueness, share of nulls and ranges of a target's records; make it before `target.read()`, report after."""
+    """Uniqueness, share of nulls and ranges of a target's records; make it before `target.read()`, report
+    after.
+    """
 
     def __init__(
         self,
@@ -83,14 +85,15 @@ class ColumnChecks:
         first = found.examples[0] if found.examples else {"value": "", "place": ""}
         ctx.check(
             found.repeated == 0,
-            f"{columns} {first['value']!r} is there again at {first['place']}; {found.repeated} of {counted} records repeat one",
+            f"{columns} {first['value']!r} is there again at {first['place']}; "
+            f"{found.repeated} of {counted} records repeat one",
             name=name,
             observed=found.repeated,
             operator="==",
             limit=0,
             unit="records",
             n=counted,
-            hint=f"which step writes a record twice? The second: {first['place']}",
+            hint=see(self.target, first["place"]),
             evidence={"examples": found.examples, "without": found.without},
         )
 
@@ -98,34 +101,41 @@ class ColumnChecks:
         name = f"{self.target.label} nulls {found.column}"
         if self._untold(ctx, name, found.total):
             return
-        if not found.seen:
-            ctx.check(False, f"no record of {self.target.label} has {found.column!r}", name=name, observed=1.0,
-                      operator="<=", limit=budget.fail, unit="ratio", n=found.total, hint=f"head {self.target.label}")  # fmt: skip
-            return
+        absent = f"no record of {self.target.label} has {found.column!r}" if not found.seen else ""
         share = found.nulls / found.total
-        ctx.measure(name, share, unit="ratio", warn=budget.warn, fail=budget.fail, worse=budget.worse, n=found.total,
-                    hint=f"the first without: {found.examples[0]}" if found.examples else "",
-                    evidence={"nulls": found.nulls, "examples": found.examples})  # fmt: skip
+        ctx.measure(
+            name,
+            share,
+            unit="ratio",
+            warn=budget.warn,
+            fail=budget.fail,
+            worse=budget.worse,
+            n=found.total,
+            message=absent,
+            hint=see(self.target, found.examples[0]) if found.examples else "",
+            evidence={"nulls": found.nulls, "examples": found.examples},
+        )
 
     def _report_range(self, ctx: "Context", found: Range) -> None:
         name = f"{self.target.label} range {found.column}"
         if not found.outside and self._untold(ctx, name, found.total, f"values of {found.column!r}"):
             return
-        limits = f"{'…' if found.low is None else f'{found.low:g}'} to {'…' if found.high is None else f'{found.high:g}'}"
+        low, high = ("…" if limit is None else f"{limit:g}" for limit in (found.low, found.high))
         first = found.examples[0] if found.examples else {"value": "", "place": "", "type": ""}
         what = f"{first['value']!r}" + (
             f" ({first['type']})" if first["type"] not in ("integer", "number") else ""
         )
         ctx.check(
             found.outside == 0,
-            f"{found.column} {what} at {first['place']} is not in {limits}; {found.outside} of {found.total} are not",
+            f"{found.column} {what} at {first['place']} is not in {low} to {high}; "
+            f"{found.outside} of {found.total} are not",
             name=name,
             observed=found.outside,
             operator="==",
             limit=0,
             unit="values",
             n=found.total,
-            hint=f"look at {first['place']}",
+            hint=see(self.target, str(first["place"])),
             evidence={"smallest": found.smallest, "largest": found.largest, "examples": found.examples},
         )
 
@@ -207,9 +217,11 @@ class TextChecks:
 
 
 def report_relation(
-    ctx: "Context", source: Target, result: Target, given: Keys, came: Keys, kind: str
+    ctx: "Context", source: Target, result: Target, *, given: Keys, came: Keys, kind: str
 ) -> None:
-    """Whether every key of `source` is in `result` (kind `all`), nothing else is (`none_new`), or both (`same`)."""
+    """Whether every key of `source` is in `result` (kind `all`), nothing else is (`none_new`), or both
+    (`same`).
+    """
     base = f"{source.label} → {result.label} {given.column}"
     for target, keys in ((source, given), (result, came)):
         if (problem := _unusable(target, keys)) is not None:
@@ -217,12 +229,12 @@ def report_relation(
             return
     if kind in ("all", "same"):
         lost = sorted(given.known - came.known, key=_in_order)
-        message = f"{len(lost)} of {len(given.known)} {given.column} did not come out in {result.label}: {_named(lost)}"
-        _report_keys(ctx, f"{base} all", lost, len(given.known), message, "missing", result.label)
+        what = f"{len(lost)} of {len(given.known)} {given.column} did not come out in {result.label}"
+        _report_keys(ctx, f"{base} all", lost, what, "missing", n=len(given.known), label=result.label)
     if kind in ("none_new", "same"):
         new = sorted(came.known - given.known, key=_in_order)
-        message = f"{len(new)} of {len(came.known)} {came.column} in {result.label} were not in {source.label}: {_named(new)}"
-        _report_keys(ctx, f"{base} none new", new, len(came.known), message, "new", source.label)
+        what = f"{len(new)} of {len(came.known)} {came.column} in {result.label} were not in {source.label}"
+        _report_keys(ctx, f"{base} none new", new, what, "new", n=len(came.known), label=source.label)
 
 
 def _unusable(target: Target, keys: Keys) -> str | None:
@@ -238,7 +250,7 @@ def _unusable(target: Target, keys: Keys) -> str | None:
 
 
 def _report_keys(
-    ctx: "Context", name: str, wrong: list[str], n: int, message: str, word: str, label: str
+    ctx: "Context", name: str, wrong: list[str], what: str, word: str, *, n: int, label: str
 ) -> None:
     shown = [text(key, 100) for key in wrong[:EXAMPLES]]
     if n == 0:
@@ -246,7 +258,7 @@ def _report_keys(
         return
     ctx.check(
         not wrong,
-        message,
+        f"{what}: {_named(wrong)}",
         name=name,
         observed=len(wrong),
         operator="==",

@@ -83,7 +83,9 @@ class Nulls(Columns):
 
 
 class Range(Columns):
-    """Whether each value of a column lies between two limits. Nulls are not looked at; what is no number is outside."""
+    """Whether each value of a column lies between two limits. Nulls are not looked at; what is no number is
+    outside.
+    """
 
     def __init__(
         self, column: str, low: float | None = None, high: float | None = None, empty: Sequence[str] = ("",)
@@ -101,7 +103,8 @@ class Range(Columns):
             if value is None or value is MISSING or (batch.textual and value in self.empty):
                 continue
             self.total += 1
-            if not self._within(number(value) if batch.textual else value):
+            value = number(value) if batch.textual else value
+            if not self._within(value):
                 self.outside += 1
                 if len(self.examples) < EXAMPLES:
                     shown = value if isinstance(value, int | float) else text(value, 100)

@@ -1,5 +1,6 @@
 """Whole documents: JSON, TOML, YAML, as JSON values, strictly."""
 
+import math
 import os
 import re
 from collections.abc import Callable
@@ -19,7 +20,8 @@ def load(
     limit: int = MAX_DOCUMENT,
     depth: int = MAX_DEPTH,
 ) -> Any:
-    """The content of a JSON, TOML or YAML file as a JSON value. Dates of TOML and YAML are their ISO 8601 text.
+    """The content of a JSON, TOML or YAML file as a JSON value. Dates of TOML and YAML are their ISO 8601
+    text.
 
     Args:
         file: a path, or a `DataFile` that is open.
@@ -28,7 +30,8 @@ def load(
         depth: how deeply arrays and objects may lie in each other.
 
     Raises:
-        DataError: with file and line, for whatever is wrong: not UTF-8, no JSON (TOML, YAML), a duplicate key, NaN or an
+        DataError: with file and line, for whatever is wrong: not UTF-8, no JSON (TOML, YAML), a duplicate
+        key, NaN or an
             infinity, nested too deeply, too large, missing.
     """
     if not isinstance(file, DataFile):
@@ -103,7 +106,7 @@ def _plain(value: Any, file: DataFile, depth: int, key: str = "") -> Any:
         return [_plain(item, file, depth - 1, f"{key}[{index}]") for index, item in enumerate(value)]
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         raise file.error(f"{key} is {value}, which is not a number in JSON")
     return value
 
@@ -111,8 +114,8 @@ def _plain(value: Any, file: DataFile, depth: int, key: str = "") -> Any:
 def load_given(text: str) -> Any:
     """The value of an `--input` or `--output`: JSON, or of `"@/absolute/path"` what the file holds.
 
-    `.json`, `.toml` and `.yaml` are their content; `.jsonl`, `.csv`, `.tsv` and `.parquet` the list of their records; any other is its
-    `pathlib.Path`.
+    `.json`, `.toml` and `.yaml` are their content; `.jsonl`, `.csv`, `.tsv` and `.parquet` the list of
+    their records; any other is its `pathlib.Path`.
 
     Raises:
         DataError: the content can't be read, or is too large to be held in memory.

@@ -1,4 +1,6 @@
-"""What the settings of one file have in `pre.inputs` and `post.outputs`; light, since every run reads its settings."""
+"""What the settings of one file have in `pre.inputs` and `post.outputs`; light, since every run reads its
+settings.
+"""
 
 from typing import Protocol
 
@@ -34,6 +36,8 @@ class FileSettings(Protocol):
     def schema_folder(self) -> str: ...
     @property
     def formats(self) -> bool: ...
+    @property
+    def null_texts(self) -> tuple[str, ...]: ...
     @property
     def records(self) -> str | None: ...
 

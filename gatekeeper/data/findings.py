@@ -1,5 +1,6 @@
 """What gates about data files record: the findings that `pre.inputs` and `post.outputs` have in common."""
 
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +33,13 @@ def target_of(ctx: "Context", spec: FileSettings, given: "Given", flag: str) -> 
     schema = None
     if spec.schema:
         folder = ctx.path(spec.schema_folder) if spec.schema_folder else None
-        schema = Schema.read(ctx.path(spec.schema), label=spec.schema, formats=spec.formats, folder=folder)
+        schema = Schema.read(
+            ctx.path(spec.schema),
+            label=spec.schema,
+            formats=spec.formats,
+            folder=folder,
+            null_texts=spec.null_texts,
+        )
     if value is MISSING:
         ctx.check(True, name=f"{label} exists", observed=len(files), operator=">=", limit=1, unit="files")
     return Target(
@@ -102,11 +109,26 @@ def report_files(ctx: "Context", target: Target, spec: FileSettings) -> None:
         size = spec.size
         if info.st_size == 0 and not spec.empty and path.is_file():
             message = f"{shown} is empty"
-            ctx.check(False, message, name=f"{shown} size", observed=0, operator=">", limit=0, unit="B",
-                      hint=f"who writes {shown}, and did it finish? empty = true allows it")  # fmt: skip
+            ctx.check(
+                False,
+                message,
+                name=f"{shown} size",
+                observed=0,
+                operator=">",
+                limit=0,
+                unit="B",
+                hint=f"who writes {shown}, and did it finish? empty = true allows it",
+            )
         elif size.warn is not None or size.fail is not None:
-            ctx.measure(f"{shown} size", info.st_size, unit="B", warn=size.warn, fail=size.fail, worse=size.worse,
-                        hint=f"ls -l {shown}")  # fmt: skip
+            ctx.measure(
+                f"{shown} size",
+                info.st_size,
+                unit="B",
+                warn=size.warn,
+                fail=size.fail,
+                worse=size.worse,
+                hint=f"ls -l {shown}",
+            )
         if spec.max_age is not None:
             age = max(0.0, time.time() - info.st_mtime)
             ctx.measure(
@@ -138,11 +160,30 @@ def _report_reading(ctx: "Context", target: Target, spec: FileSettings) -> None:
     if wrong:
         more = f" (and {wrong - 1} more)" if wrong > 1 else ""
         evidence["errors"] = [str(fault) for fault in faults[:10]]
-        ctx.check(False, f"{faults[0]}{more}", name=f"{label} content", observed=wrong, operator="==", limit=0,
-                  unit="errors", n=count, evidence=evidence, hint=_see(faults[0].place))  # fmt: skip
+        ctx.check(
+            False,
+            f"{faults[0]}{more}",
+            name=f"{label} content",
+            observed=wrong,
+            operator="==",
+            limit=0,
+            unit="errors",
+            n=count,
+            evidence=evidence,
+            hint=see(target, faults[0].place),
+        )
     elif target.holds_records and target.rows == 0 and not spec.empty:
-        ctx.check(False, f"{label} holds no records", name=f"{label} content", observed=0, operator=">", limit=0,
-                  unit="records", evidence=evidence, hint=f"head {label}; empty = true allows it")  # fmt: skip
+        ctx.check(
+            False,
+            f"{label} holds no records",
+            name=f"{label} content",
+            observed=0,
+            operator=">",
+            limit=0,
+            unit="records",
+            evidence=evidence,
+            hint=f"head {label}; empty = true allows it",
+        )
     else:
         ctx.check(
             True,
@@ -156,8 +197,13 @@ def _report_reading(ctx: "Context", target: Target, spec: FileSettings) -> None:
         )
 
 
-def _see(place: str) -> str:
-    """A command that shows a place such as `orders.jsonl:17`."""
+def see(target: Target, place: str) -> str:
+    """A command that shows a place such as `orders.jsonl:17` or `orders.json data.items[16]`."""
+    if target.given:
+        return ""
+    if item := re.fullmatch(r"(.+?)(?: (\S+))?\[(\d+)\]", place):
+        steps = "".join(f'."{step}"' for step in (item[2] or "").split(".") if step)
+        return f"jq '{steps or '.'}[{item[3]}]' {item[1]}"
     file, _, line = place.rpartition(":")
     return f"sed -n {line}p {file}" if file and line.isdigit() else f"head -c 300 {place}"
 
@@ -167,7 +213,7 @@ def _report_digest(ctx: "Context", target: Target, spec: FileSettings) -> None:
     for label, digest in target.digests.items():
         ctx.check(
             digest == wanted,
-            f"{label} is not the file that was meant: its SHA-256 is {digest[:12]}…, expected {wanted[:12]}…",
+            f"{label} is not the file that was meant: SHA-256 {digest[:12]}…, expected {wanted[:12]}…",
             name=f"{label} sha256",
             observed=digest,
             operator="==",
@@ -184,7 +230,7 @@ def _report_schema(ctx: "Context", target: Target) -> None:
         unmeasured(ctx, name, f"{target.label} {why}, so nothing is known about its schema", n=found.records)
         return
     first = found.examples[0] if found.examples else None
-    many = target.holds_records and target.at is not None or target.documents == 0
+    many = (target.holds_records and target.at is not None) or target.documents == 0
     what = f"{found.refused} of {found.records} records don't match" if many else "does not match"
     at = f" {first.path}" if first and first.path else ""
     message = f"{what} {schema.label if schema else ''}: {first.place}{at}: {first.message}" if first else ""
@@ -197,7 +243,7 @@ def _report_schema(ctx: "Context", target: Target) -> None:
         limit=0,
         unit="records" if many else "documents",
         n=found.records,
-        hint=_see(first.place) if first else "",
+        hint=see(target, first.place) if first else "",
         evidence={"examples": [_example(violation) for violation in found.examples[:10]]} if first else {},
     )
 
@@ -213,7 +259,14 @@ def unmeasured(ctx: "Context", name: str, message: str, n: int = 0, hint: str = 
 
 
 def between(
-    ctx: "Context", name: str, value: float, low: float | None, high: float | None, unit: str, hint: str = ""
+    ctx: "Context",
+    name: str,
+    value: float,
+    low: float | None,
+    high: float | None,
+    *,
+    unit: str,
+    hint: str = "",
 ) -> None:
     """The finding of a value that has a least and a greatest allowed."""
     if high is None or (low is not None and value < low):
@@ -235,4 +288,4 @@ def report_rows(ctx: "Context", target: Target, low: float | None, high: float |
         )
     else:
         hint = f"wc -l {target.label}" + (f"; there are {of}" if of else "")
-        between(ctx, name, target.rows, low, high, "records", hint=hint)
+        between(ctx, name, target.rows, low, high, unit="records", hint=hint)

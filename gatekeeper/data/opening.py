@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from gatekeeper.errors import DataError
 
@@ -17,7 +17,8 @@ MAX_DEPTH = 128
 
 FORMATS = {
     ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv",
-    ".toml": "toml", ".yaml": "yaml", ".yml": "yaml", ".parquet": "parquet", ".txt": "text", ".md": "text", ".log": "text",
+    ".toml": "toml", ".yaml": "yaml", ".yml": "yaml", ".parquet": "parquet",
+    ".txt": "text", ".md": "text", ".log": "text",
 }  # fmt: skip
 
 _BOM = b"\xef\xbb\xbf"
@@ -42,9 +43,9 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
 class DataFile:
     """One file to read once, from start to end; a context manager. `.gz` is unpacked on the way.
 
-    `label` is what messages call it. `notes` collects what a reader tolerated (a byte order mark). `watch_bytes(f)`
-    and `watch_text(f)` are given each piece that is read, of the file as it lies on disk and of its (unpacked) content:
-    a digest or a text search costs no second pass.
+    `label` is what messages call it. `notes` collects what a reader tolerated (a byte order mark).
+    `watch_bytes(f)` and `watch_text(f)` are given each piece that is read, of the file as it lies on disk
+    and of its (unpacked) content: a digest or a text search costs no second pass.
     """
 
     def __init__(self, path: str | os.PathLike[str], label: str | None = None) -> None:
@@ -65,11 +66,12 @@ class DataFile:
     def error(self, message: str, line: int | None = None) -> DataError:
         return DataError(self.label if line is None else f"{self.label}:{line}", message)
 
-    def __enter__(self) -> "DataFile":
+    def __enter__(self) -> Self:
         """Open it.
 
         Raises:
-            DataError: it is missing, unreadable, or not a regular file (a pipe would be waited for, a device never ends).
+            DataError: it is missing, unreadable, or not a regular file (a pipe would be waited for, a
+            device never ends).
         """
         opened = _open_regular(self.path, self.error)
         self._raw = _Watched(opened, self._bytes) if self._bytes else opened
@@ -177,7 +179,8 @@ def _open_regular(path: Path, fault: Callable[[str], DataError]) -> IO[bytes]:
 
 
 _KINDS = {
-    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
 }  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 """JSON Schema: does a value match, and if not, where and why.
 
-jsonschema-rs decides and explains, in drafts 4, 6, 7, 2019-09 and 2020-12 by `$schema` (2020-12 without). The pure-Python
-jsonschema is not asked for explanations: its `pattern` backtracks without bound, and the two would have to agree. Patterns run in
-a linear-time engine; those that it can't express (look-around, back-references) in one whose backtracking is bounded, and
-count as not matched beyond. Nothing is fetched: a `$ref` stays in its schema, or in the one folder that is named.
+jsonschema-rs decides and explains, in drafts 4, 6, 7, 2019-09 and 2020-12 by `$schema` (2020-12 without).
+The pure-Python jsonschema is not asked for explanations: its `pattern` backtracks without bound, and the
+two would have to agree. Patterns run in a linear-time engine; those that it can't express (look-around,
+back-references) in one whose backtracking is bounded, and count as not matched beyond. Nothing is fetched:
+a `$ref` stays in its schema, or in the one folder that is named.
 """
 
 import math
@@ -30,8 +31,8 @@ DRAFTS = "draft-04, draft-06, draft-07, 2019-09 and 2020-12"
 
 
 class Violation(Struct, frozen=True):
-    """One thing that a schema refused: which record, where in it (`lines[3].price`, empty for the whole), which keyword, what that
-    keyword asks for.
+    """One thing that a schema refused: which record, where in it (`lines[3].price`, empty for the whole),
+    which keyword, what that keyword asks for.
     """
 
     place: str
@@ -42,8 +43,8 @@ class Violation(Struct, frozen=True):
 
 
 class Refusals(Struct):
-    """What a stream of records came to: `records` were read, `refused` of them don't match, the first as examples;
-    `malformed` lines or rows could not be read at all.
+    """What a stream of records came to: `records` were read, `refused` of them don't match, the first as
+    examples; `malformed` lines or rows could not be read at all.
     """
 
     records: int = 0
@@ -68,6 +69,7 @@ class Schema:
         label: what messages call it.
         formats: whether `format` is checked (unknown formats never are).
         folder: the one folder whose files a relative `$ref` may name.
+        null_texts: what stands for "no value" in a cell of CSV.
 
     Raises:
         DataError: it is no valid schema, with the place in it; or a `$ref` leads out of it.
@@ -80,8 +82,10 @@ class Schema:
         label: str = "schema",
         formats: bool = True,
         folder: str | os.PathLike[str] | None = None,
+        null_texts: Iterable[str] = ("",),
     ) -> None:
         self.label = label
+        self._null_texts = frozenset(null_texts)
         self._validator = _compiled(
             schema, label, formats, None if folder is None else Path(folder).resolve()
         )
@@ -96,11 +100,12 @@ class Schema:
         label: str | None = None,
         formats: bool = True,
         folder: str | os.PathLike[str] | None = None,
+        null_texts: Iterable[str] = ("",),
     ) -> "Schema":
         """The schema of a JSON, YAML or TOML file."""
         with DataFile(path, label) as file:
             value = load(file)
-        return cls(value, label=file.label, formats=formats, folder=folder)
+        return cls(value, label=file.label, formats=formats, folder=folder, null_texts=null_texts)
 
     def accepts(self, value: Any) -> bool:
         """Whether a JSON value matches."""
@@ -132,11 +137,12 @@ class Schema:
                     into.examples += self.explain(record, batch.place(index), 1)
 
     def typed(self, record: Mapping[str, str]) -> dict[str, Any]:
-        """A CSV record with its cells as the types that the schema's `properties` name; an empty cell is missing.
+        """A CSV record with its cells as the types that the schema's `properties` name; one of `null_texts`
+        is missing.
 
         A cell that doesn't read as that type stays text, and is refused.
         """
-        result: dict[str, Any] = {name: cell for name, cell in record.items() if cell != ""}
+        result: dict[str, Any] = {name: cell for name, cell in record.items() if cell not in self._null_texts}
         for name, cast in self._casts:
             if name in result:
                 result[name] = cast(result[name])
@@ -161,7 +167,7 @@ def validate(
     return found
 
 
-# -- compiling -------------------------------------------------------------------------------------------------------
+# -- compiling -------------------------------------------------------------------------------------------
 
 
 def _compiled(schema: Any, label: str, formats: bool, folder: Path | None) -> Any:
@@ -251,7 +257,7 @@ def _ref_place(schema: Any, wanted: Callable[[str], bool], path: tuple[Any, ...]
     return next((at for key, item in members if (at := _ref_place(item, wanted, (*path, key)))), "")
 
 
-# -- explaining ------------------------------------------------------------------------------------------------------
+# -- explaining ------------------------------------------------------------------------------------------
 
 
 def path_text(path: Iterable[str | int]) -> str:
@@ -300,7 +306,7 @@ def _shown(value: Any) -> str:
     return json.dumps(plain(value, 3), ensure_ascii=False)
 
 
-# -- CSV -------------------------------------------------------------------------------------------------------------
+# -- CSV -------------------------------------------------------------------------------------------------
 
 _INTEGER = re.compile(r"[+-]?\d{1,300}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")

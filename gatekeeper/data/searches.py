@@ -12,8 +12,8 @@ EXAMPLES = 10
 def linear_pattern(pattern: str) -> Callable[[str], bool]:
     """A function that says whether a regular expression is found in a text, in time linear in its length.
 
-    The engine is that of JSON Schema's `pattern` (jsonschema-rs): the syntax of most languages without look-around and
-    back-references. Python's `re` can take exponential time on a hostile text.
+    The engine is that of JSON Schema's `pattern` (jsonschema-rs): the syntax of most languages without
+    look-around and back-references. Python's `re` can take exponential time on a hostile text.
 
     Raises:
         ValueError: it is no such expression.
@@ -25,11 +25,13 @@ def linear_pattern(pattern: str) -> Callable[[str], bool]:
     except ValueError:
         message = f"{pattern!r} is no regular expression (without look-around and back-references)"
         raise ValueError(message) from None
-    return validator.is_valid  # type: ignore[no-any-return]
+    return validator.is_valid
 
 
 class Search:
-    """One text or pattern, and where it was found: `lines` are the first places, `count` how many lines have it."""
+    """One text or pattern, and where it was found: `lines` are the first places, `count` how many lines
+    have it.
+    """
 
     def __init__(self, wanted: str, pattern: bool = False) -> None:
         self.wanted, self.pattern = wanted, pattern
@@ -47,7 +49,9 @@ class Search:
 
 
 class Lines:
-    """Cuts the pieces of a file into lines, counts both lines and words, and shows each line to the searches."""
+    """Cuts the pieces of a file into lines, counts both lines and words, and shows each line to the
+    searches.
+    """
 
     def __init__(self, searches: Sequence[Search]) -> None:
         self.searches = searches

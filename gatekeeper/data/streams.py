@@ -1,4 +1,6 @@
-"""Streams of records: JSON Lines, CSV, a list in a JSON document, Parquet. Memory doesn't grow with the file."""
+"""Streams of records: JSON Lines, CSV, a list in a JSON document, Parquet. Memory doesn't grow with the
+file.
+"""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -59,19 +61,20 @@ def batches(
 ) -> Iterator[Batch]:
     """The records of a file in batches that know their lines.
 
-    JSON Lines: one JSON value a line, blank lines are passed over. CSV (RFC 4180; `.tsv` with tabs): the first row names the
-    columns, each record is a dict of texts. JSON, TOML, YAML: the items of the list that the document is, or holds at the dotted
-    path `at`; held in memory as a whole. Parquet: with the extra `data`.
+    JSON Lines: one JSON value a line, blank lines are passed over. CSV (RFC 4180; `.tsv` with tabs): the
+    first row names the columns, each record is a dict of texts. JSON, TOML, YAML: the items of the list
+    that the document is, or holds at the dotted path `at`; held in memory as a whole. Parquet: with the
+    extra `data`.
 
     Args:
         file: a path, or a `DataFile` that is open.
-        format: "jsonl", "csv", "tsv", "json", "toml", "yaml" or "parquet" where the file's name doesn't say it.
+        format: "jsonl", "csv", "tsv", "json", "toml", "yaml" or "parquet" where the name doesn't say it.
         at: where the list of records is in a document, such as "data.items"; "" is the document itself.
         encoding: of CSV, if it isn't UTF-8; one that extends ASCII.
         max_line: bytes beyond which a line (a row) is refused.
         depth: how deeply arrays and objects of a record may lie in each other.
-        refuse: is given the error of each malformed line or row, which is then passed over; without it the first is
-            raised.
+        refuse: is given the error of each malformed line or row, which is then passed over; without it the first
+            is raised.
 
     Raises:
         DataError: with file and line.

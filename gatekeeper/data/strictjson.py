@@ -1,8 +1,10 @@
-"""JSON that says one thing only: no duplicate keys, no NaN, nothing too deep (RFC 8259, and I-JSON, RFC 7493, 2.3).
+"""JSON that says one thing only: no duplicate keys, no NaN, nothing too deep (RFC 8259, and I-JSON, RFC
+7493, 2.3).
 
-msgspec decodes fast and refuses most of what is wrong, but keeps the last of duplicate keys. That one was dropped can
-be counted: outside strings there is one colon for each member, and text inside strings is the same in the source and in the value
-(unless it is written as an escape). More colons in the source than in the value is a dropped member.
+msgspec decodes fast and refuses most of what is wrong, but keeps the last of duplicate keys. That one was
+dropped can be counted: outside strings there is one colon for each member, and text inside strings is the
+same in the source and in the value (unless it is written as an escape). More colons in the source than in
+the value is a dropped member.
 """
 
 import re
@@ -66,7 +68,10 @@ def unsuspicious(text: bytes, lines: list[bytes], records: list[Any], depth: int
     `text` is all `lines`, `records` what they say.
     """
     shortest = 2 * depth + 2  # every level opens and closes
-    if any([len(line) >= shortest and line.count(b"{") + line.count(b"[") > depth for line in lines]):
+    if any(
+        line.count(b"{") + line.count(b"[") > depth
+        for line in [line for line in lines if len(line) >= shortest]
+    ):
         return False
     if b"\\" in text and b"\\u003" in text:
         return False
@@ -126,7 +131,7 @@ def scan(data: bytes, depth: int) -> Fault | None:
 
 
 def _key(literal: bytes) -> bytes:
-    """A key's text in one spelling: `"a"` and `"\\u0061"` are the same key."""
+    r"""A key's text in one spelling: `"a"` and `"\u0061"` are the same key."""
     if b"\\" not in literal:
         return literal
     try:

@@ -1,8 +1,9 @@
 """YAML as JSON: only what JSON can say, each key once, no more than was written.
 
-YAML 1.1 as PyYAML reads it (`no` is false), with these differences: keys are the text that was written (`200:` and `on:` are
-"200" and "on"), dates stay text, NaN and infinities, repeated keys and tags beyond JSON's types are errors. Aliases
-are counted before anything is built, so that "a billion laughs" costs nothing.
+YAML 1.1 as PyYAML reads it (`no` is false), with these differences: keys are the text that was written
+(`200:` and `on:` are "200" and "on"), dates stay text, NaN and infinities, repeated keys and tags beyond
+JSON's types are errors. Aliases are counted before anything is built, so that "a billion laughs" costs
+nothing.
 """
 
 import math
@@ -69,15 +70,18 @@ def load(text: str, depth: int) -> Any:
         yaml.YAMLError: it is no YAML, or none that JSON could say; with a `problem_mark`.
     """
     _measure(text, depth)
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, made stricter
+    return yaml.load(text, Loader=_Loader)  # a safe loader, made stricter
 
 
 def _measure(text: str, depth: int) -> None:
-    """Go through the events once, without building anything: how deep, and how many values with aliases expanded."""
+    """Go through the events once, without building anything: how deep, and how many values with aliases
+    expanded.
+    """
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []
     written = expanded = 0
-    for event in yaml.parse(text, Loader=_Parser):
+    events: Any = yaml.parse(text, Loader=_Parser)
+    for event in events:
         if isinstance(event, yaml.CollectionStartEvent):
             open_nodes.append((event.anchor, expanded))
             written, expanded = written + 1, expanded + 1

@@ -123,7 +123,11 @@ def parquet(file: DataFile) -> Iterator[Batch]:
     except ImportError:
         message = "Parquet needs the extra `data`: pip install 'gatekeeper-gates[data]'"
         raise file.error(message) from None
-    options = {"threads": 1, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    options: dict[str, Any] = {
+        "threads": 1,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
     with duckdb.connect(":memory:", config=options) as connection:
         try:
             # binary_as_string would guess; names with glob characters are escaped, a data file is one file

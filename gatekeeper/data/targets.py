@@ -19,7 +19,9 @@ KINDS = (*DOCUMENTS, *STREAMS, "text", "binary")
 
 
 def matching(root: Path, pattern: str) -> list[Path]:
-    """The files of a path, or of a pattern with `*`, `?`, `[…]`, `**`, sorted; relative ones start at `root`."""
+    """The files of a path, or of a pattern with `*`, `?`, `[…]`, `**`, sorted; relative ones start at
+    `root`.
+    """
     path = root / Path(pattern).expanduser()
     if path.exists() or not glob.has_magic(pattern):
         return [path] if path.exists() or path.is_symlink() else []
@@ -46,8 +48,8 @@ class Target:
         at: where a document holds its list of records; None: the schema is for the document as a whole.
         schema: for each record of a stream, or for the document.
 
-    After `read()`: `refusals` (what the schema refused, malformed lines, how many records), `errors` (files that could
-    not be read), `documents` (how many were read), `digests` (SHA-256 by file), `notes`.
+    After `read()`: `refusals` (what the schema refused, malformed lines, how many records), `errors` (files
+    that could not be read), `documents` (how many were read), `digests` (SHA-256 by file), `notes`.
     """
 
     def __init__(

@@ -158,6 +158,7 @@ def _runner(
 
     sender, control = _out_of_the_way(sender), _out_of_the_way(control)
     try:
+        os.chdir(data.root)
         schedule = Schedule(plan, options, monotonic())
 
         def send(message: Message) -> None:

@@ -10,7 +10,7 @@ from gatekeeper.store.errors import NoStore, StoreError
 APPLICATION = 0x67617465
 """`PRAGMA application_id`: whose file it is, "gate"."""
 
-LONG_LOG = 1 << 19
+LONG_LOG = 1 << 20
 """Bytes of write-ahead log up to which it is left for later: whoever opens the store next has to read it."""
 
 

@@ -47,13 +47,18 @@ class InputFile(Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str = ""
     """The file's SHA-256 in hexadecimal."""
     schema: str = ""
-    """A JSON Schema file: for each record of JSON Lines, CSV, Parquet and of `records`, else for the document."""
+    """A JSON Schema file: for each record of JSON Lines, CSV, Parquet and of `records`, else for the
+    document."""
     schema_folder: str = ""
-    """The folder whose files a relative `$ref` in the schema may name; without it `$ref` stays inside the schema."""
+    """The folder whose files a relative `$ref` in the schema may name; without it `$ref` stays inside the
+    schema."""
     formats: bool = True
     """Whether the schema's `format` (date, email, …) is checked."""
     records: str | None = None
-    """Where a JSON, TOML or YAML document holds its list of records, `"data.items"`; `""` is the document itself."""
+    """Where a JSON, TOML or YAML document holds its list of records, `"data.items"`; `""` is the document
+    itself."""
+    null_texts: tuple[str, ...] = ("",)
+    """What stands for "no value" in a CSV cell, such as `["", "NA"]`."""
     rows: Rows = Rows()
     """How many records there may be, in all files together."""
 

@@ -35,7 +35,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: str = ""
     """What the report calls it; by default the host, and the port."""
     within: Duration = Duration(5)
-    """Deadline of each step: a lookup, one connection, one handshake."""
+    """Deadline for everything together: the lookup, all connections, the handshake."""
     ip: Literal["any", "v4", "v6", "both"] = "any"
     """Which addresses must answer: whichever does first, IPv4, IPv6, or both."""
     latency: Budget = Budget()
@@ -65,10 +65,19 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         suffix = f" {family}" if self.ip == "both" else ""
         return f"{self.kind} {self.name or self.place}{suffix}"
 
-    @property
-    def limits(self) -> dict[str, float | None]:
+    def record(self, ctx: Context, name: str, seconds: float, n: int, evidence: dict[str, Any]) -> None:
+        """Record a latency against its limits."""
         unlimited = self.latency.fail is None and self.latency.warn is None
-        return {"warn": self.latency.warn, "fail": self.within if unlimited else self.latency.fail}
+        ctx.measure(
+            name,
+            seconds,
+            unit="s",
+            warn=self.latency.warn,
+            fail=self.within if unlimited else self.latency.fail,
+            n=n,
+            hint=self.hint,
+            evidence=evidence,
+        )
 
     def observe(self, root: Path, family: "Family", within: float) -> Any:
         """Ask it.
@@ -128,15 +137,14 @@ class Dns(Target, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def judge(self, ctx: Context, family: "Family", seen: Resolved) -> None:
         title, evidence = self.title(family), {"host": self.host, "addresses": list(seen.addresses)}
-        ctx.measure(title, seen.elapsed_s, unit="s", n=1, hint=self.hint, evidence=evidence, **self.limits)
+        self.record(ctx, title, seen.elapsed_s, 1, evidence)
         if self.expect:
             missing, foreign = _compared(seen.addresses, self.expect)
-            words = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(foreign)}"] * bool(
-                foreign
-            )
+            lacks = f"lacks {', '.join(missing)}" if missing else ""
+            has = f"has {', '.join(foreign)}" if foreign else ""
             ctx.check(
                 not missing and not foreign,
-                f"{self.host} {' and '.join(words)}",
+                f"{self.host} {' and '.join(filter(None, (lacks, has)))}",
                 name=f"{title} addresses",
                 observed=list(seen.addresses),
                 operator="==",
@@ -154,17 +162,13 @@ def _compared(found: tuple[str, ...], expected: tuple[str, ...]) -> tuple[list[s
 
     networks = {text: ip_network(text) for text in expected}
     addresses = {text: ip_address(text.partition("%")[0]) for text in found}
-    missing = [
-        text for text, network in networks.items() if not any(a in network for a in addresses.values())
-    ]
-    foreign = [
-        text for text, address in addresses.items() if not any(address in n for n in networks.values())
-    ]
+    missing = [text for text, net in networks.items() if not any(a in net for a in addresses.values())]
+    foreign = [text for text, own in addresses.items() if not any(own in net for net in networks.values())]
     return missing, foreign
 
 
 class Connects(Struct, frozen=True):
-    """Connections to one target: those that came about, and why the others did not."""
+    """Connections to one target: those that came about (one at least), and why the others did not."""
 
     made: "tuple[Connected, ...]"
     failures: tuple[str, ...]
@@ -190,25 +194,27 @@ class Tcp(Target, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return f"nc -vz -w {max(1, round(self.within))} {self.host} {self.port}"
 
     def observe(self, root: Path, family: "Family", within: float) -> Connects:
-        from gatekeeper.net import ProbeError, connect
+        from gatekeeper.net import Deadline, ProbeError, connect
 
+        deadline = Deadline(within, f"connecting to {self.place} {self.connects} times")
         made: list[Connected] = []
-        failures: list[ProbeError] = []
-        for number in range(self.connects):
+        failures: list[str] = []
+        for _ in range(self.connects):
             try:
-                made.append(connect(self.host, self.port, within=within, family=family))
+                made.append(connect(self.host, self.port, within=deadline.left(), family=family))
             except ProbeError as error:
-                failures.append(error)
-                if number == 0:  # what does not answer at all is not waited for again
+                if not made:
                     raise
-        return Connects(tuple(made), tuple(error.message for error in failures))
+                failures.append(error.message)
+        return Connects(tuple(made), tuple(failures))
 
     def judge(self, ctx: Context, family: "Family", seen: Connects) -> None:
         title, made = self.title(family), seen.made
         addresses = sorted({connected.address for connected in made})
+        why = "; ".join(dict.fromkeys(seen.failures))
         ctx.check(
             not seen.failures,
-            f"{self.place} answered {len(made)} of {self.connects} times: {'; '.join(dict.fromkeys(seen.failures))}",
+            f"{self.place} answered {len(made)} of {self.connects} times: {why}",
             name=title,
             observed=len(made),
             operator="==",
@@ -218,23 +224,11 @@ class Tcp(Target, frozen=True, forbid_unknown_fields=True, kw_only=True):
             hint=self.hint,
             evidence={"target": self.place, "addresses": addresses, "failures": list(seen.failures)},
         )
-        ctx.measure(
-            f"{title} lookup",
-            made[0].lookup_s,
-            unit="s",
-            fail=self.within,
-            n=1,
-            hint=f"getent ahosts {self.host}",
-        )
-        ctx.measure(
-            f"{title} latency",
-            median(connected.connect_s for connected in made),
-            unit="s",
-            n=len(made),
-            hint=self.hint,
-            evidence={"connects_s": [connected.connect_s for connected in made], "addresses": addresses},
-            **self.limits,
-        )
+        lookup = f"getent ahosts {self.host}"
+        ctx.measure(f"{title} lookup", made[0].lookup_s, unit="s", fail=self.within, n=1, hint=lookup)
+        taken = [connected.connect_s for connected in made]
+        evidence = {"connects_s": taken, "addresses": addresses}
+        self.record(ctx, f"{title} latency", median(taken), len(taken), evidence)
 
 
 class Tls(Target, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -268,7 +262,7 @@ class Tls(Target, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def judge(self, ctx: Context, family: "Family", seen: "TlsInfo") -> None:
         title = self.title(family)
-        evidence = {"target": self.place, "address": seen.address, "version": seen.version}
+        evidence: dict[str, Any] = {"target": self.place, "address": seen.address, "version": seen.version}
         ctx.check(
             seen.verified,
             f"{self.place}: the certificate is not accepted: {seen.error}",
@@ -279,15 +273,7 @@ class Tls(Target, frozen=True, forbid_unknown_fields=True, kw_only=True):
             hint=self.hint,
             evidence={**evidence, "issuer": seen.issuer, "not_after": seen.not_after},
         )
-        ctx.measure(
-            f"{title} handshake",
-            seen.elapsed_s,
-            unit="s",
-            n=1,
-            hint=self.hint,
-            evidence=evidence,
-            **self.limits,
-        )
+        self.record(ctx, f"{title} handshake", seen.elapsed_s, 1, evidence)
 
 
 class Network(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,6 +10,8 @@ from gatekeeper import Budget, Context, Duration, Quantity, post
 if TYPE_CHECKING:
     from gatekeeper.data import Target
 
+    Known = dict[tuple[str, str | None], Target]
+
 Format = Literal["", "json", "jsonl", "csv", "tsv", "toml", "yaml", "parquet", "text", "binary"]
 
 
@@ -74,19 +76,23 @@ class OutputFile(Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str = ""
     """The file's SHA-256 in hexadecimal."""
     schema: str = ""
-    """A JSON Schema file: for each record of JSON Lines, CSV, Parquet and of `records`, else for the document."""
+    """A JSON Schema file: for each record of JSON Lines, CSV, Parquet and of `records`, else for the
+    document."""
     schema_folder: str = ""
-    """The folder whose files a relative `$ref` in the schema may name; without it `$ref` stays inside the schema."""
+    """The folder whose files a relative `$ref` in the schema may name; without it `$ref` stays inside the
+    schema."""
     formats: bool = True
     """Whether the schema's `format` (date, email, …) is checked."""
     records: str | None = None
-    """Where a JSON, TOML or YAML document holds its list of records, `"data.items"`; `""` is the document itself."""
+    """Where a JSON, TOML or YAML document holds its list of records, `"data.items"`; `""` is the document
+    itself."""
     rows: Rows = Rows()
     """How many records there may be, in all files together."""
     unique: tuple[str, ...] = ()
     """Columns whose values, together, no two records may share. Nested ones with dots, `"customer.id"`."""
     max_keys: int = 5_000_000
-    """How many distinct values of `unique` are held in memory, at about 100 bytes each; beyond, it is unknown."""
+    """How many distinct values of `unique` are held in memory, at about 100 bytes each; beyond, it is
+    unknown."""
     nulls: dict[str, Budget] = {}
     """Share of records without a value, by column: `{ email = { warn = "1%", fail = "5%" } }`."""
     null_texts: tuple[str, ...] = ("",)
@@ -96,7 +102,8 @@ class OutputFile(Struct, frozen=True, forbid_unknown_fields=True):
     required_text: tuple[str, ...] = ()
     """Texts that must occur, each within one line."""
     required_pattern: tuple[str, ...] = ()
-    """Regular expressions (linear-time: no look-around, no back-references) that must be found in some line."""
+    """Regular expressions (linear-time: no look-around, no back-references) that must be found in some
+    line."""
     forbidden_text: tuple[str, ...] = ()
     """Texts that must not occur in any line, such as `["TODO", "Lorem ipsum"]`."""
     forbidden_pattern: tuple[str, ...] = ()
@@ -162,7 +169,8 @@ class Relation(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_":
     kind: Literal["all", "none_new", "same"] = "all"
     """`all`: every key came out; `none_new`: nothing came out that was not in; `same`: both."""
     max_keys: int = 5_000_000
-    """How many distinct keys of each side are held in memory, at about 100 bytes each; beyond, it is unknown."""
+    """How many distinct keys of each side are held in memory, at about 100 bytes each; beyond, it is
+    unknown."""
 
     def __post_init__(self) -> None:
         if not (self.key or (self.from_key and self.to_key)):
@@ -184,11 +192,12 @@ def outputs(ctx: Context, settings: Outputs) -> None:
     if not settings.files and not settings.relations:
         ctx.skip("no outputs are configured: list them under [[gates.outputs.files]]")
     checks = [check for spec in settings.files for check in _file(ctx, spec)]
-    relations = [_Relation(ctx, relation, checks) for relation in settings.relations]
+    known = {(name, check.spec.records): check.target for check in checks for name in check.names}
+    relations = [_Relation(ctx, relation, known) for relation in settings.relations]
     for target in [target for relation in relations for target in relation.targets]:
         target.read()
     for check in checks:
-        check.report(ctx, checks)
+        check.report(ctx, known)
     for related in relations:
         related.report(ctx)
 
@@ -202,7 +211,7 @@ def _file(ctx: Context, spec: OutputFile) -> "list[_Check]":
         return []
     report_files(ctx, target, spec)
     if spec.count != Between():
-        between(ctx, f"{target.label} count", len(target.files), spec.count.min, spec.count.max, "files")
+        between(ctx, f"{target.label} count", len(target.files), spec.count.min, spec.count.max, unit="files")
     return [_Check(target, spec)] if spec.content else []
 
 
@@ -230,21 +239,25 @@ class _Check:
             words=spec.words,
         )
 
-    def report(self, ctx: Context, checks: "list[_Check]") -> None:
+    @property
+    def names(self) -> list[str]:
+        return [name for name in (self.spec.name, self.spec.path) if name]
+
+    def report(self, ctx: Context, known: "Known") -> None:
         from gatekeeper.data import report_content
 
         self.target.read()
         report_content(ctx, self.target, self.spec)
-        self._report_rows(ctx, checks)
+        self._report_rows(ctx, known)
         self.columns.report(ctx)
         self.text.report(ctx)
 
-    def _report_rows(self, ctx: Context, checks: "list[_Check]") -> None:
+    def _report_rows(self, ctx: Context, known: "Known") -> None:
         from gatekeeper.data import report_rows, unmeasured
 
         rows, share = self.spec.rows, 1.0
         if rows.of:
-            source = _target(ctx, rows.of, rows.of_records, checks)
+            source = _target(ctx, rows.of, rows.of_records, known)
             source.read()
             if source.errors or not source.rows:
                 reason = source.errors[0] if source.errors else f"{rows.of} holds no records to compare with"
@@ -255,7 +268,7 @@ class _Check:
         report_rows(ctx, self.target, low, high, f"{share:.0f} in {rows.of}" if rows.of else "")
 
 
-def _target(ctx: Context, name: str, at: str | None, checks: "list[_Check]") -> "Target":
+def _target(ctx: Context, name: str, at: str | None, known: "Known") -> "Target":
     """The target of an input, output or path by name: one that is read anyway, or a new one.
 
     Raises:
@@ -264,27 +277,27 @@ def _target(ctx: Context, name: str, at: str | None, checks: "list[_Check]") -> 
     from gatekeeper import DataError
     from gatekeeper.data import MISSING, Target, found, similar
 
-    known = next((check.target for check in checks if name in (check.spec.name, check.spec.path)), None)
-    if known is not None and known.at == at:
-        return known
+    if (name, at) in known:
+        return known[name, at]
     given = ctx.inputs if name in ctx.inputs else ctx.outputs
     files, value = found(ctx, "" if name in given else name, name, given)
     if not files and value is MISSING:
         raise DataError(
             name, f"does not exist, and no input or output of that name was given.{similar(ctx.root, name)}"
         )
-    return Target(name, files, root=ctx.root, at=at, value=value)
+    known[name, at] = Target(name, files, root=ctx.root, at=at, value=value)
+    return known[name, at]
 
 
 class _Relation:
     """One relation: the keys of both sides, gathered while their files are read."""
 
-    def __init__(self, ctx: Context, relation: Relation, checks: list[_Check]) -> None:
+    def __init__(self, ctx: Context, relation: Relation, known: "Known") -> None:
         from gatekeeper.data import Keys
 
         self.relation = relation
-        source = _target(ctx, relation.from_, relation.from_records, checks)
-        result = _target(ctx, relation.to, relation.to_records, checks)
+        source = _target(ctx, relation.from_, relation.from_records, known)
+        result = _target(ctx, relation.to, relation.to_records, known)
         self.targets = (source, result)
         self.keys = (
             Keys(relation.from_key or relation.key, relation.max_keys),
@@ -296,4 +309,5 @@ class _Relation:
     def report(self, ctx: Context) -> None:
         from gatekeeper.data import report_relation
 
-        report_relation(ctx, *self.targets, *self.keys, self.relation.kind)
+        given, came = self.keys
+        report_relation(ctx, *self.targets, given=given, came=came, kind=self.relation.kind)

@@ -213,7 +213,7 @@ def _cpus(host: Host, unit: str | None) -> Reading | None:
     usable, logical = host.cpu.usable, host.cpu.logical
     if usable is None:
         return None
-    detail = f"of {logical.value} of the machine" if logical else ""
+    detail = f"the machine has {logical.value}" if logical else ""
     return Reading(usable.value, "CPUs", usable.source, detail)
 
 

@@ -1,6 +1,7 @@
-"""The JSON of pytest-benchmark (`--benchmark-json=FILE`): a series for each benchmark, in seconds.
+"""The JSON of pytest-benchmark: a series for each benchmark, in seconds.
 
-Every round is there with `--benchmark-save-data`; otherwise the statistics that pytest-benchmark computed.
+`--benchmark-json=FILE` writes every round; `--benchmark-save` without `--benchmark-save-data` only the statistics that
+pytest-benchmark computed.
 """
 
 from collections.abc import Iterable, Mapping

@@ -43,7 +43,10 @@ def render(run: Run, view: View) -> str:
     root = Element("testsuites", {"name": "gatekeeper", **_shared(element)})
     root.append(element)
     indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
+    document = tostring(root, encoding="unicode")
+    # GitLab and Jenkins attach files that output names so; a gate's text must not choose them
+    document = document.replace("[[ATTACHMENT|", "[[ATTACHMENT |")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{document}\n'
 
 
 def _case(result: Result) -> Any:
@@ -62,8 +65,8 @@ def _case(result: Result) -> Any:
     else:
         case.stdout = f"{told}\n" if result.findings or result.status != "pass" or result.flaky else ""
     if result.output:
-        case.stdout = (case.stdout or "") + _text(result.output.stdout)
-        case.stderr = _text(result.output.stderr)
+        case.stdout = (case.stdout or "") + printable(result.output.stdout, newlines=True)
+        case.stderr = printable(result.output.stderr, newlines=True)
     return case
 
 
@@ -83,16 +86,7 @@ def _described(result: Result) -> str:
         rows.append(("source", str(result.source)))
     if result.status not in ("pass", "skip"):
         rows.append(("try", again(result)))
-    return _unattached("\n".join(aligned(rows)))
-
-
-def _text(text: str) -> str:
-    return _unattached(printable(text, newlines=True))
-
-
-def _unattached(text: str) -> str:
-    # GitLab and Jenkins attach files that output names so; a gate's text must not choose them
-    return text.replace("[[ATTACHMENT|", "[[ATTACHMENT |")
+    return "\n".join(aligned(rows))
 
 
 def _properties(run: Run) -> dict[str, str]:

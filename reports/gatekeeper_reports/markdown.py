@@ -39,12 +39,12 @@ def render(run: Run, view: View) -> str:
     quiet = [result for result in run.results if result.status in ("pass", "skip")]
     parts = [_head(run)]
     room = limit - len(parts[0].encode()) - 1_000
-    rows = _fitting([_row(result) for result in told], room // 2)
+    rows = _fitting(map(_row, told), room // 2)
     if rows:
         parts.append("\n| | Gate | Observed | Limit | Why | Since |\n|-|-|-|-|-|-|\n" + "".join(rows))
     parts.append(_more(len(told) - len(rows), "gates that do not pass"))
     room -= sum(len(row.encode()) for row in rows)
-    blocks = _fitting([_block(result) for result in told], room * 3 // 4)
+    blocks = _fitting(map(_block, told), room * 3 // 4)
     parts += [*blocks, _more(len(rows) - len(blocks), "gates without their details")]
     room -= sum(len(block.encode()) for block in blocks)
     parts.append(_quiet(quiet, room))
@@ -69,7 +69,7 @@ def _head(run: Run) -> str:
         lines += [f"- {len(reasons) - 10} more reasons"] if len(reasons) > 10 else []
     if header.partial:
         lines += ["", "A part of the gates was selected: this does not clear the subject."]
-    lines += ["", *(f"- {prose(note)}" for note in run.notes[:10])] if run.notes else []
+    lines += ["", *(f"Note: {prose(note)}  " for note in run.notes[:10])] if run.notes else []
     return "\n".join(lines) + "\n"
 
 
@@ -108,7 +108,8 @@ def _quiet(results: list[Result], room: int) -> str:
         return ""
     passed = sum(result.status == "pass" for result in results)
     title = f"{passed} passed, {len(results) - passed} skipped"
-    rows = _fitting([f"| {_status(r)} | {code(r.id)} | {prose(headline(r))} |\n" for r in results], room)
+    lines = (f"| {_status(r)} | {code(r.id)} | {prose(headline(r))} |\n" for r in results)
+    rows = _fitting(lines, room)
     table = "".join(["| | Gate | Evidence |\n|-|-|-|\n", *rows])
     more = _more(len(results) - len(rows), "gates")
     return f"\n<details><summary>{title}</summary>\n\n{table}{more}\n</details>\n"
@@ -118,13 +119,15 @@ def _more(count: int, what: str) -> str:
     return f"\n{count} more {what}: see the other reports.\n" if count > 0 else ""
 
 
-def _fitting(parts: list[str], room: int) -> list[str]:
-    """The first parts that fit into so many bytes together."""
-    for index, part in enumerate(parts):
+def _fitting(parts: Iterable[str], room: int) -> list[str]:
+    """The first parts that fit into so many bytes together; no more of them are made."""
+    taken: list[str] = []
+    for part in parts:
         room -= len(part.encode())
         if room < 0:
-            return parts[:index]
-    return parts
+            break
+        taken.append(part)
+    return taken
 
 
 def prose(text: str) -> str:

@@ -131,8 +131,7 @@ def _digits(value: float | None, factor: int) -> str:
         return ""
     from decimal import Decimal
 
-    scaled = (Decimal(repr(value)) * factor).quantize(Decimal("1.000000000000"))
-    text = f"{scaled:f}".rstrip("0").rstrip(".")
+    text = f"{Decimal(repr(value)) * factor:.12f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
 
 

@@ -138,6 +138,8 @@ class Terminal:
             if len(reasons) > MOST_REASONS:
                 yield f"{'':<{MARGIN + 8}}{len(reasons) - MOST_REASONS} more reasons"
             yield _labelled("", total)
+        hints = (r.hint for r in run.verdict.reasons[:MOST_REASONS] if r.hint and not r.gate)
+        yield from (_labelled("try", one_line(hint)) for hint in hints)
         if (original := run.verdict.original) is not None:
             by = one_line(run.verdict.decided_by)
             yield _labelled("decided", f"by {by}; gatekeeper's own verdict was {original.decision.upper()}")

@@ -4,11 +4,12 @@ from importlib import import_module
 from typing import Any
 
 import msgspec
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from gatekeeper import Finding, Reason, Report, Result, Run, Subject, Verdict, View, rendered
 from gatekeeper.decide import Policy, count, decide
-from gatekeeper.model import PHASES, STATUSES, Attempt, Header, Output, Since, Source
+from gatekeeper.model import EXIT_CODES, PHASES, STATUSES, Attempt, Decision, Header, Output, Since, Source
 from gatekeeper.plain import plain
 
 HOSTILE = (
@@ -172,6 +173,9 @@ def run_of(results: tuple[Result, ...], *, interrupted: bool = False, **header: 
     )
 
 
+ANY_RUN = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Generated runs are large: fewer of them, as slow as they are."""
+
 TEXT = st.one_of(
     st.text(st.characters(exclude_categories=()), max_size=40),
     st.sampled_from(
@@ -241,9 +245,10 @@ def runs(draw: st.DrawFn) -> Run:
         found, interrupted=draw(st.booleans()), id=draw(TEXT), profile=draw(st.one_of(st.none(), TEXT))
     )
     if draw(st.booleans()):
-        decision, code = draw(st.sampled_from([("proceed", 0), ("hold", 6), ("block", 1)]))
+        decision: Decision = draw(st.sampled_from(["proceed", "hold", "block"]))
         reasons = tuple(Reason(status="plugin", text=text) for text in draw(st.lists(TEXT, max_size=2)))
-        run = msgspec.structs.replace(run, verdict=Verdict(decision, reasons, code, draw(TEXT), run.verdict))
+        verdict = Verdict(decision, reasons, EXIT_CODES[decision], draw(TEXT), run.verdict)
+        run = msgspec.structs.replace(run, verdict=verdict)
     return msgspec.structs.replace(
         run, subject=Subject(draw(TEXT)), notes=tuple(draw(st.lists(TEXT, max_size=2)))
     )

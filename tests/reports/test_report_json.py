@@ -9,8 +9,9 @@ import jsonschema
 import jsonschema_rs
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from report_samples import (
+    ANY_RUN,
     empty_run,
     interrupted_run,
     passing_run,
@@ -39,11 +40,12 @@ from gatekeeper.model import (
     Verdict,
 )
 
-SCHEMA: dict[str, Any] = json.loads(files("gatekeeper").joinpath("schemas/report-1.json").read_text("utf-8"))
+PATH = files("gatekeeper") / "schemas" / "report-1.json"
+SCHEMA: dict[str, Any] = json.loads(PATH.read_bytes())
 VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA, validate_formats=True)
 DEFINED = {
-    "run": Header, "subject": Subject, "verdict": Verdict, "reason": Reason, "counts": Counts, "result": Result,
-    "attempt": Attempt, "source": Source, "finding": Finding, "output": Output,
+    "run": Header, "subject": Subject, "verdict": Verdict, "reason": Reason, "counts": Counts,
+    "result": Result, "attempt": Attempt, "source": Source, "finding": Finding, "output": Output,
 }  # fmt: skip
 
 
@@ -120,7 +122,7 @@ def test_a_report_is_valid_and_has_no_member_that_the_schema_does_not_know(run: 
     CLOSED.validate(document(run))
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@ANY_RUN
 @given(runs())
 def test_any_report_is_valid(run: Run) -> None:
     text = text_of("jsonreport", run)
@@ -181,7 +183,7 @@ def test_a_lone_surrogate_is_the_text_of_its_escape() -> None:
     assert document(run)["environment"] == {"path\\udcff": ["\\ud800"]}
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@ANY_RUN
 @given(runs())
 def test_json_lines_are_a_run_its_results_and_a_verdict(run: Run) -> None:
     lines = text_of("jsonl", run).split("\n")
@@ -202,8 +204,9 @@ def test_json_lines_are_a_run_its_results_and_a_verdict(run: Run) -> None:
 
 def test_a_result_that_was_never_streamed_is_in_the_lines_once() -> None:
     run = rich_run()
-    assert (report := shipped("jsonl").stream) is not None
-    stream = report(View())
+    make = shipped("jsonl").stream
+    assert make is not None
+    stream = make(View())
     text = stream.begin(PlanSummary(run=run.id, phase="all", gates=[r.id for r in run.results]))
     text += stream.result(run.results[0]) + stream.end(run)
     told = [json.loads(line).get("id") for line in text.splitlines()][1:-1]

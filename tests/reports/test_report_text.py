@@ -170,7 +170,7 @@ def test_names_become_unique_and_first_ones_stay(names: list[str]) -> None:
 
 
 def test_reports_import_nothing_heavy_until_they_are_asked() -> None:
-    heavy = "junit_xml xml.etree.ElementTree json html decimal rich yaml jsonschema".split()
+    heavy = ["junit_xml", "xml.etree.ElementTree", "json", "html", "decimal", "rich", "yaml", "jsonschema"]
     program = (
         f"import gatekeeper, sys; before = set(sys.modules)\n"
         f"for name in {MODULES}: __import__('gatekeeper_reports.' + name)\n"

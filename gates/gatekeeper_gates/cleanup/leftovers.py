@@ -141,7 +141,8 @@ def _counts(process: "psutil.Process", rule: "Processes", root: str, terminals: 
         return False
     if any(re.search(pattern, command) for pattern in rule.command):
         return True
-    elsewhere = bool(terminals) and (_terminal(process) or next(iter(terminals))) not in terminals
+    terminal = _terminal(process)
+    elsewhere = terminal is not None and bool(terminals) and terminal not in terminals
     return rule.scope == "project" and not elsewhere and _lies_in(process, words, root)
 
 

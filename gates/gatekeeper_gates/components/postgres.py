@@ -7,7 +7,6 @@ from gatekeeper import Context, Finding, Secret
 from gatekeeper_gates.components.sql import Answer, Database
 
 INSTALL = "pip install 'gatekeeper-gates[postgres]'"
-MISSING = f"psycopg is not installed: {INSTALL}"
 
 
 class Postgres(Database, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -35,9 +34,8 @@ class Postgres(Database, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def judge(self, ctx: Context, seen: Answer | None) -> None:
         if seen is None:
-            ctx.add(
-                Finding(self.title, "error", message=f"{self.label} can't be asked: {MISSING}", hint=INSTALL)
-            )
+            message = f"{self.label} can't be asked, psycopg is not installed: {INSTALL}"
+            ctx.add(Finding(self.title, "error", message=message, hint=INSTALL))
         else:
             self.judge_answer(ctx, seen, {})
 

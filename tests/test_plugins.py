@@ -1,0 +1,116 @@
+"""Discovery: one mechanism for all plugins, and never '0 gates, fine'."""
+
+import os
+import sys
+
+import pytest
+
+from gatekeeper.plugins import entry_points
+
+GOOD = "from gatekeeper import pre\n\n@pre\ndef good(ctx):\n    ctx.check(True)\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "messages"),
+    [
+        ({"gate_a.py": "import nowhere_to_be_found\n"}, ["plugin gate_a (gates/gate_a.py)", "ModuleNotFoundError", "gate_a.py:1"]),
+        ({"gate_a.py": "def broken(:\n"}, ["gate_a.py:1", "invalid syntax"]),
+        ({"gate_a.py": "import sys\nsys.exit(0)\n"}, ["plugin gate_a", "SystemExit"]),
+        ({"gate_a.py": b"\xff\xfe\x00".decode("latin-1") + "\n"}, ["plugin gate_a"]),
+        ({"gate_a.py": "def gatekeeper_reslut(result):\n    pass\n"}, ["unknown hook 'gatekeeper_reslut'", "'gatekeeper_result'"]),
+        ({"gate_a.py": "def gatekeeper_result(reslut):\n    pass\n"}, ["plugin gate_a", "reslut"]),
+        ({"gate_a.py": "def gatekeeper_reports():\n    return [1]\n"}, ["gatekeeper_reports contributed int", "expected Report"]),
+        ({"gate_a.py": "def gatekeeper_gates(settings):\n    return 7\n"}, ["gatekeeper_gates returned int"]),
+        ({"gate_a.py": "def gatekeeper_gates(settings):\n    1 / 0\n"}, ["gatekeeper_gates raised ZeroDivisionError"]),
+        ({"gate_a.py": GOOD, "gate_b.py": GOOD}, ["pre.good is defined twice", "gate_a.py:3", "gate_b.py:3"]),
+        ({"a/gate_a.py": GOOD, "b/gate_a.py": ""}, ["two plugins are named 'gate_a'", "a/gate_a.py", "b/gate_a.py"]),
+        ({"gate_a.py": "from gatekeeper import pre\n@pre(needs='x')\ndef g(ctx): ...\n"}, ['needs takes a list, write needs=["x"]']),
+        ({"gate_a.py": "from gatekeeper import pre\n@pre(timeout='fast')\ndef g(ctx): ...\n"}, ["expected a duration", "gate_a.py:2"]),
+        ({"gate_a.py": "from gatekeeper import pre\n@pre(needs=['god'])\ndef g(ctx): ...\n"}, ["gates/gate_a.py:2: pre.g needs 'god', which is no gate"]),
+        ({"gate_a.py": "from gatekeeper import pre\n@pre(needs=['h'])\ndef g(ctx): ...\n@pre(needs=['g'])\ndef h(ctx): ...\n"},
+         ["need each other in a circle: pre.g -> pre.h"]),
+        ({"gate_a.py": "def gatekeeper_modify_plan(plan):\n    plan.gates = [1]\n"}, ["left 1 in the plan"]),
+        ({"gate_a.py": "def gatekeeper_modify_plan(plan):\n    1 / 0\n"}, ["gatekeeper_modify_plan raised ZeroDivisionError"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_plugin_is_exit_4_with_names_and_place(gatekeeper_project, files, messages):
+    gatekeeper_project.write({f"gates/{name}": content for name, content in files.items()})
+    outcome = gatekeeper_project.command("run", "pre")
+    assert outcome.exit_code == 4, outcome.stdout
+    assert "Traceback" not in outcome.stderr
+    for message in messages:
+        assert message in outcome.stderr
+
+
+def test_all_broken_plugins_are_named_at_once(gatekeeper_project):
+    gatekeeper_project.write({"gates/gate_a.py": "1/0\n", "gates/gate_b.py": "1/0\n"})
+    outcome = gatekeeper_project.command("run", "pre")
+    assert "gate_a" in outcome.stderr
+    assert "gate_b" in outcome.stderr
+
+
+def test_gateconf_comes_first_and_helpers_beside_a_gate_file_can_be_imported(gatekeeper_project):
+    gatekeeper_project.write(
+        {
+            "gates/gateconf.py": "import helping\nhelping.READY.append('conf')\n",
+            "gates/helping.py": "READY = []\n",
+            "gates/gate_a.py": """
+                from gatekeeper import pre
+                from helping import READY
+
+                @pre
+                def ready(ctx):
+                    assert READY == ["conf"]
+            """,
+        }
+    )
+    assert gatekeeper_project.run("pre", "ready").exit_code == 0
+
+
+def test_a_gate_that_two_plugins_import_counts_once(gatekeeper_project):
+    gatekeeper_project.write(
+        {"gates/gate_a.py": GOOD, "gates/gate_b.py": "from gatekeeper_project.gate_a import good\n"}
+    )
+    outcome = gatekeeper_project.run("pre", "good")
+    assert [result.id for result in outcome.run.results] == ["pre.good"]
+
+
+def distribution(folder, name, entry_point):
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[console_scripts]\nx = y:z\n\n[gatekeeper]\n{entry_point}\n")
+
+
+def test_installed_plugins_of_the_same_name_are_refused_with_both_distributions(gatekeeper_project, tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "first_gates.py").write_text(GOOD)
+    distribution(site, "first", "thing = first_gates")
+    distribution(site, "second", "thing = first_gates")
+    gatekeeper_project.environment["PYTHONPATH"] = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+    outcome = gatekeeper_project.command("run", "pre")
+    assert outcome.exit_code == 4
+    assert "two plugins are named 'thing': entry point of first and entry point of second" in outcome.stderr
+
+
+def test_entry_points_are_those_that_importlib_finds(tmp_path):
+    from importlib.metadata import entry_points as reference
+
+    distribution(tmp_path, "one", "a = mod_a\nb = mod_b : attr [extra]\n# c = comment")
+    expected = {(e.name, e.module) for e in reference(group="gatekeeper", name="resources")}
+    found = {(e.name, e.value) for e in entry_points(sys.path)}
+    assert expected <= found
+    assert [(e.name, e.value, e.distribution) for e in entry_points([str(tmp_path), str(tmp_path / "none")])] == [
+        ("a", "mod_a", "one"),
+        ("b", "mod_b : attr", "one"),
+    ]
+
+
+def test_a_disabled_plugin_is_not_loaded_and_an_unknown_one_is_refused(gatekeeper_project):
+    gatekeeper_project.write({"gatekeeper.toml": '[plugins]\ndisable = ["resources"]\n'})
+    assert "pre.resources" not in gatekeeper_project.command("list").stdout
+    gatekeeper_project.write({"gatekeeper.toml": '[plugins]\ndisable = ["resorces"]\n'})
+    outcome = gatekeeper_project.command("list")
+    assert outcome.exit_code == 4
+    assert "Did you mean 'resources'?" in outcome.stderr

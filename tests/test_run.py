@@ -1,0 +1,494 @@
+"""`gatekeeper run` as a user meets it: exit codes, streams, files, history between runs."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from gatekeeper.model import Run
+
+GATES = """
+    import os
+    from gatekeeper import post, pre
+
+    @pre(tags=["quick"])
+    def good(ctx):
+        ctx.check(True)
+
+    @pre
+    def switch(ctx):
+        \"\"\"Passes when the file `on` exists.\"\"\"
+        ctx.check(os.path.exists("on"), "the switch is off", hint="touch on")
+
+    @pre(requirement="advisory", tags=["soft"])
+    def soft(ctx):
+        ctx.check(False, "not so good")
+
+    @pre(tags=["open"])
+    def open_question(ctx):
+        ctx.unknown("cannot tell")
+"""
+
+
+@pytest.fixture
+def project(gatekeeper_project):
+    return gatekeeper_project.write({"gates/gate_run.py": GATES})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "decision"),
+    [
+        (["good"], 0, "proceed"),
+        (["good", "soft"], 0, "proceed"),
+        (["good", "switch"], 1, "block"),
+        (["good", "open_question"], 6, "hold"),
+        (["good", "soft", "--max-warnings", "0"], 6, "hold"),
+        (["good", "switch", "--exit-zero"], 0, "block"),
+    ],
+)
+def test_the_exit_code_is_the_verdicts(project, arguments, code, decision):
+    outcome = project.run("pre", *arguments)
+    assert (outcome.exit_code, outcome.verdict.decision) == (code, decision)
+
+
+def test_json_on_stdout_is_one_document_whose_exit_code_is_the_process_s(project):
+    outcome = project.command("run", "pre", "good", "switch", "--format", "json")
+    document = json.loads(outcome.stdout)
+    assert document["verdict"]["exit_code"] == outcome.exit_code == 1
+    assert document["schema"] == "gatekeeper.report/1"
+
+
+def test_an_empty_folder_gets_one_json_document_with_its_exit_code(gatekeeper_project):
+    outcome = gatekeeper_project.command("run", "pre", "--format", "json")
+    assert json.loads(outcome.stdout)["verdict"]["exit_code"] == outcome.exit_code
+
+
+def test_nothing_to_run_is_exit_5_and_says_so(gatekeeper_project):
+    gatekeeper_project.write({"gates/gate_s.py": "from gatekeeper import pre\n@pre\ndef s(ctx): ctx.skip('not here')\n"})
+    outcome = gatekeeper_project.run("pre", "s")
+    assert (outcome.exit_code, outcome.verdict.decision) == (5, "none")
+    assert "no gate ran" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "jsn"], "unknown format 'jsn'. Did you mean 'json'?"),
+        (["--format", "json", "--format", "junit"], "only one format can go to stdout, not json and junit"),
+        (["--format", "json=a", "--format", "junit=a"], "two reports go to"),
+        (["--format", "json="], "a path is missing"),
+        (["--input", "orders"], "expected NAME=FILE or NAME=JSON"),
+        (["--input", "a=1", "--input", "a=2"], "given twice"),
+        (["--samples", "k6"], "expected SOURCE:FILE"),
+        (["--deadline", "soon"], "--deadline: expected a duration"),
+        (["--deadline", "0s"], "more than 0"),
+        (["--pre", "x"], "--pre goes with the post phase"),
+        (["--subject", "@x"], "a name is missing"),
+        (["--subject", "a@sha256:12"], "64 hexadecimal digits"),
+        (["--subject", "a@nowhere.whl"], "nowhere.whl"),
+        (["--config", "none.toml"], "none.toml"),
+        (["--profile", "ci"], "no profile 'ci'"),
+        (["--jobs", "0"], "0 is not in the range"),
+        (["--frmat", "json"], "--format"),
+    ],
+)
+def test_a_wrong_command_line_is_exit_4_with_one_clear_message(project, arguments, message):
+    outcome = project.command("run", "pre", "good", *arguments)
+    assert outcome.exit_code == 4
+    assert message in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert outcome.stdout == ""
+
+
+def test_reports_are_written_beside_the_terminal_view(project):
+    outcome = project.run("pre", "good", "--report-dir", "reports")
+    assert {path.name for path in (project.root / "reports").iterdir()} == {"junit.xml", "report.json"}
+    assert "reports/junit.xml" in outcome.stdout
+
+
+def test_a_report_that_cannot_be_written_turns_proceed_into_3_and_keeps_a_block(project):
+    blocked = project.root / "file"
+    blocked.write_text("not a folder")
+    good = project.command("run", "pre", "good", "--format", "term", "--format", "json=file/x.json")
+    assert (good.exit_code, "could not be written" in good.stderr) == (3, True)
+    bad = project.command("run", "pre", "switch", "--format", "term", "--format", "json=file/x.json")
+    assert bad.exit_code == 1
+
+
+def test_a_report_is_whole_or_not_there(project):
+    target = project.root / "r.json"
+    target.write_text("before")
+    target.parent.chmod(stat.S_IRWXU)
+    outcome = project.command("run", "pre", "good", "--format", f"json={target}")
+    assert outcome.exit_code == 0
+    msgspec.json.decode(target.read_bytes(), type=Run)
+    assert [p.name for p in project.root.iterdir() if p.name.endswith(".tmp")] == []
+
+
+def test_a_closed_stdout_does_not_change_the_exit_code(project):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "gatekeeper", "run", "pre", "switch"],
+        cwd=project.root, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+
+
+def test_colour_is_for_terminals_unless_asked_for(project):
+    plain = project.command("run", "pre", "good")
+    assert "\x1b[" not in plain.stdout
+    assert "\x1b[" in project.command("run", "pre", "good", "--color", "always").stdout
+    project.environment |= {"NO_COLOR": "", "FORCE_COLOR": "1"}
+    assert "\x1b[" in project.command("run", "pre", "good").stdout
+    project.environment["NO_COLOR"] = "1"
+    assert "\x1b[" not in project.command("run", "pre", "good").stdout
+
+
+def test_an_ascii_terminal_gets_ascii(project):
+    project.environment["PYTHONIOENCODING"] = "ascii"
+    outcome = project.command("run", "pre", "good", "switch")
+    assert outcome.exit_code == 1
+    assert outcome.stdout.isascii()
+
+
+def test_quiet_says_only_the_verdict_when_all_is_well(project):
+    assert len(project.command("run", "pre", "good", "-q").stdout.strip().splitlines()) <= 3
+
+
+# -- history between runs ----------------------------------------------------------------------------------------------
+
+
+def test_a_failure_says_since_when_and_a_pass_ends_it(project):
+    on = project.root / "on"
+    on.touch()
+    project.run("pre", "switch")
+    on.unlink()
+    project.run("pre", "switch")
+    third = project.run("pre", "switch")
+    since = third["pre.switch"].since
+    assert (since.runs, since.last_passed is not None) == (2, True)
+    assert "since     2 runs; last passed" in third.stdout
+    on.touch()
+    assert project.run("pre", "switch")["pre.switch"].since is None
+
+
+def test_last_failed_runs_what_failed_and_all_when_nothing_did(project):
+    project.run("pre", "good", "switch")
+    again = project.run("pre", "--last-failed", "good", "switch")
+    assert [r.id for r in again.run.results] == ["pre.switch"]
+    assert again.run.header.partial
+    (project.root / "on").touch()
+    project.run("pre", "switch")
+    assert len(project.run("pre", "good", "switch", "--last-failed").run.results) == 2
+
+
+def test_no_history_records_nothing(project):
+    project.run("pre", "good", "--no-history")
+    assert not (project.root / ".gatekeeper").exists()
+
+
+def test_a_store_that_is_broken_changes_no_verdict_and_loses_no_run(project):
+    state = project.root / ".gatekeeper"
+    state.mkdir()
+    (state / "history.db").write_bytes(b"this is no database" * 100)
+    outcome = project.run("pre", "good")
+    assert outcome.exit_code == 0
+    assert list((state / "pending").glob("*.json"))
+    assert any("not in the history yet" in note for note in outcome.run.notes)
+    (state / "history.db").unlink()
+    project.run("pre", "good")
+    assert not list((state / "pending").glob("*.json"))
+    rows = json.loads(project.command("history", "list", "--format", "json").stdout)
+    assert len(rows if isinstance(rows, list) else rows["runs"]) == 2
+
+
+def test_a_state_folder_that_cannot_be_made_changes_no_verdict_and_is_said(project):
+    (project.root / ".gatekeeper").write_text("a file in the way")
+    outcome = project.command("run", "pre", "good")
+    assert outcome.exit_code == 0
+    assert "NOT recorded" in outcome.stdout
+
+
+SAVING = """
+    from gatekeeper import post, pre
+
+    @pre
+    def counts(ctx):
+        ctx.save("orders", 3)
+        ctx.check(True)
+
+    def before(ctx):
+        return {"seen": 7}
+
+    @post(before=before)
+    def compares(ctx):
+        assert ctx.before["orders"] == 3
+        assert ctx.before["post.compares"]["seen"] == 7
+
+    @post
+    def asks_for_more(ctx):
+        ctx.check(ctx.before["nothing"])
+"""
+
+
+@pytest.fixture
+def saving(gatekeeper_project):
+    return gatekeeper_project.write(
+        {"gates/gate_saving.py": SAVING, "gatekeeper.toml": "[gates.resources]\nenabled = false\n"}
+    )
+
+
+def test_a_post_run_finds_what_its_pre_run_saved(saving):
+    pre = saving.run("pre")
+    post = saving.run("post", "compares")
+    assert post.exit_code == 0, post.stdout
+    assert post.run.header.pre_run == pre.run.id
+
+
+def test_what_no_pre_run_saved_is_unknown_never_a_pass(saving):
+    without = saving.run("post", "compares")
+    assert (without.exit_code, without["post.compares"].status) == (6, "unknown")
+    assert "gatekeeper run pre" in without["post.compares"].reason
+    saving.run("pre")
+    missing = saving.run("post", "asks_for_more")
+    assert "saved nothing as 'nothing'" in missing["post.asks_for_more"].reason
+
+
+def test_a_partial_pre_run_does_not_stand_for_one(saving):
+    saving.run("pre", "counts")
+    assert saving.run("post", "compares")["post.compares"].status == "unknown"
+
+
+def test_pre_and_post_on_two_machines(saving, tmp_path_factory):
+    saved = tmp_path_factory.mktemp("moved") / "pre.json"
+    saving.run("pre", "--save", str(saved), "--no-history")
+    outcome = saving.run("post", "compares", "--pre", str(saved))
+    assert outcome.exit_code == 0, outcome.stdout
+    saved.write_text("{}x")
+    wrong = saving.command("run", "post", "compares", "--pre", str(saved))
+    assert (wrong.exit_code, "not a file that" in wrong.stderr) == (4, True)
+
+
+def test_a_chosen_pre_run_is_the_one_compared_with(saving):
+    first = saving.run("pre").run.id
+    saving.run("pre")
+    assert saving.run("post", "compares", "--pre", first).run.header.pre_run == first
+    unknown = saving.command("run", "post", "compares", "--pre", "nosuchrun")
+    assert unknown.exit_code == 4
+
+
+def test_a_snapshot_that_failed_is_said_at_once_and_is_unknown_later(gatekeeper_project):
+    gatekeeper_project.write(
+        {
+            "gates/gate_snap.py": """
+                from gatekeeper import post, pre
+
+                def before(ctx):
+                    raise OSError("disk on fire")
+
+                @post(before=before)
+                def compares(ctx):
+                    ctx.check(ctx.before["post.compares"])
+            """
+        }
+    )
+    pre = gatekeeper_project.run("pre")
+    assert any("disk on fire" in note for note in pre.run.notes)
+    post = gatekeeper_project.run("post", "compares")
+    assert "could not record" in post["post.compares"].reason
+
+
+# -- data, secrets, retries --------------------------------------------------------------------------------------------
+
+
+def test_inputs_and_outputs_are_values_or_files(gatekeeper_project):
+    gatekeeper_project.write(
+        {
+            "gates/gate_data.py": """
+                from gatekeeper import post
+
+                @post
+                def complete(ctx):
+                    assert len(ctx.outputs["orders"]) == ctx.inputs["expected"]
+            """,
+            "data/orders.jsonl": '{"id": 1}\n{"id": 2}\n',
+        }
+    )
+    given = ["--output", "orders=data/orders.jsonl"]
+    assert gatekeeper_project.run("post", "complete", *given, "--input", "expected=2").exit_code == 0
+    assert gatekeeper_project.run("post", "complete", *given, "--input", "expected=3").exit_code == 1
+    missing = gatekeeper_project.run("post", "complete", *given)
+    assert "--input expected=FILE" in missing["post.complete"].reason
+    broken = gatekeeper_project.run("post", "complete", "--output", "orders=data/none.jsonl", "--input", "expected=2")
+    assert (broken.exit_code, broken["post.complete"].status) == (1, "error")
+    assert "none.jsonl" in broken["post.complete"].reason
+
+
+@pytest.mark.parametrize("isolation", ["fork", "spawn", "none"])
+def test_a_secret_is_redacted_wherever_a_gate_puts_it(gatekeeper_project, isolation):
+    gatekeeper_project.environment["TOKEN"] = 'hunter2"secret'
+    gatekeeper_project.write(
+        {
+            "gates/gate_secret.py": """
+                import sys
+                from msgspec import Struct
+                from gatekeeper import Secret, pre
+
+                class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+                    token: Secret = Secret("")
+
+                @pre(settings=Settings)
+                def leaks(ctx, settings):
+                    print("out", settings.token)
+                    print("err", settings.token, file=sys.stderr)
+                    ctx.save("kept", settings.token + "!")
+                    ctx.check(False, f"message {settings.token}", evidence={"deep": [str(settings.token)]})
+            """,
+            "gatekeeper.toml": '[gates.leaks]\ntoken = "env:TOKEN"\n',
+        }
+    )
+    outcome = gatekeeper_project.run("pre", "leaks", "-vv", "--isolation", isolation, "--save", "saved.json")
+    everything = outcome.stdout + outcome.report.read_text() + (gatekeeper_project.root / "saved.json").read_text()
+    if isolation != "none":  # there a gate prints straight to stderr
+        everything += outcome.stderr
+    assert "message ***" in everything
+    assert "hunter2" not in everything
+
+
+def test_a_gate_settles_within_retry_for_and_every_attempt_is_kept(gatekeeper_project):
+    gatekeeper_project.write(
+        {
+            "gates/gate_settle.py": """
+                import os
+                from gatekeeper import pre
+
+                @pre(retry_for="10s")
+                def settles(ctx):
+                    open(f"try{ctx.attempt}", "w").close()
+                    ctx.check(ctx.attempt >= 3, f"attempt {ctx.attempt}")
+
+                @pre(retries=2)
+                def never(ctx):
+                    ctx.check(False, "no")
+            """,
+            "gatekeeper.toml": '[run]\nretry_delay = "20ms"\n',
+        }
+    )
+    outcome = gatekeeper_project.run("pre", "settles", "never")
+    settles, never = outcome["pre.settles"], outcome["pre.never"]
+    assert (settles.status, settles.flaky, [a.status for a in settles.attempts]) == ("pass", True, ["fail", "fail", "pass"])
+    assert (never.status, len(never.attempts)) == ("fail", 3)
+    assert "flaky" in outcome.stdout
+
+
+def test_exit_first_leaves_the_rest_as_skips_with_the_reason(gatekeeper_project):
+    gatekeeper_project.write(
+        {
+            "gates/gate_x.py": """
+                from gatekeeper import pre
+
+                @pre(params=[1, 2, 3])
+                def fails(ctx):
+                    ctx.check(False, "no")
+            """
+        }
+    )
+    outcome = gatekeeper_project.run("pre", "fails", "-x", "-j", "1")
+    assert [r.status for r in outcome.run.results] == ["fail", "skip", "skip"]
+    assert outcome["pre.fails[3]"].reason == "not run: stopped after pre.fails[1] (-x)"
+    assert outcome.exit_code == 1
+
+
+def test_a_blocked_gate_names_its_parent(gatekeeper_project):
+    gatekeeper_project.write(
+        {
+            "gates/gate_chain.py": """
+                from gatekeeper import pre
+
+                @pre(requirement="advisory")
+                def parent(ctx):
+                    ctx.check(False, "down")
+
+                @pre(needs=["parent"])
+                def child(ctx):
+                    ctx.check(True)
+
+                @pre(needs=["child"])
+                def grandchild(ctx):
+                    ctx.check(True)
+            """
+        }
+    )
+    outcome = gatekeeper_project.run("pre", "parent", "child", "grandchild")
+    assert outcome["pre.child"].reason == "blocked by pre.parent, which failed"
+    assert outcome["pre.grandchild"].blocked_by == "pre.child"
+    assert outcome.exit_code == 6
+
+
+def test_a_freeze_window_holds(project):
+    project.write(
+        {
+            "gatekeeper.toml": """
+                [[freeze]]
+                reason = "inventory"
+                from = 2020-01-01T00:00:00Z
+                until = 2999-01-01T00:00:00Z
+            """
+        }
+    )
+    outcome = project.run("pre", "good")
+    assert outcome.exit_code == 6
+    assert "inventory" in outcome.verdict.reasons[0].text
+
+
+def test_the_subjects_artifact_is_named_by_its_digest(project):
+    project.write({"dist/app.whl": "content", "gatekeeper.toml": '[subject]\nname = "app"\nartifact = "dist/*.whl"\n'})
+    subject = project.run("pre", "good").run.subject
+    assert subject.name == "app"
+    assert subject.digest == "sha256:ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"
+    project.write({"dist/two.whl": ""})
+    assert "means 2 files" in project.command("run", "pre", "good").stderr
+
+
+def test_gates_run_in_the_project_wherever_they_are_called_from(project):
+    (project.root / "on").touch()
+    (project.root / "deep" / "down").mkdir(parents=True)
+    project.write({"gatekeeper.toml": ""})
+    done = subprocess.run(
+        [sys.executable, "-m", "gatekeeper", "run", "pre", "switch"],
+        cwd=project.root / "deep" / "down", capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_an_internal_error_is_exit_3_without_a_traceback(project):
+    project.write({"gates/gate_report.py": """
+        from gatekeeper import Report
+
+        def broken(run, view):
+            raise RuntimeError("no ink")
+
+        def gatekeeper_reports():
+            return [Report(name="broken", summary="", extension="", render=broken)]
+    """})  # fmt: skip
+    outcome = project.command("run", "pre", "good", "--format", "broken")
+    assert (outcome.exit_code, "RuntimeError: no ink" in outcome.stderr) == (3, True)
+    assert "Traceback" not in outcome.stderr
+
+
+def test_many_runs_at_once_all_reach_the_history(project):
+    command = [sys.executable, "-m", "gatekeeper", "run", "pre", "good", "-q"]
+    started = [
+        subprocess.Popen(command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(20)
+    ]
+    assert [process.communicate()[1] for process in started] == [b""] * 20
+    assert [process.returncode for process in started] == [0] * 20
+    rows = json.loads(project.command("history", "list", "--limit", "100", "--format", "json").stdout)
+    assert len(rows if isinstance(rows, list) else rows["runs"]) == 20
