@@ -1,9 +1,9 @@
 """What a recorded run costs, and what looking back costs: `python benchmarks/store.py [--results 1000000]`.
 
 Peers and store take turns in one process, so that what else the machine does meets both; the ratio is the
-median of the pairs' ratios. The peer of a durable write is the least that is durable at all: the same document
-appended to an open file, and one fsync; for a store that is opened for each run, a new file for each, which
-takes an fsync of the file and one of its folder.
+median of the pairs' ratios. The peer of a durable write is the least that is durable: the same document
+appended to an open file, and one fsync; for a store that is opened for each run, a new file for each, and
+an fsync of the file and of its folder.
 """
 
 import argparse
@@ -161,13 +161,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=asked.folder) as temporary:
         folder = Path(temporary)
         rows = durable_writes(folder, asked.rounds) + looking_back(folder, asked.results, asked.rounds)
-    print(
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, ",
-        end="",
-    )
-    print(
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, medians of {asked.rounds} pairs\n"
-    )
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
+    versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {versions}, medians of {asked.rounds} pairs\n")
     print("| what | against | peer | gatekeeper | ratio | goal |\n|---|---|--:|--:|--:|---|")
     for what, against, first, second, ratio, goal in rows:
         print(f"| {what} | {against} | {first * 1e3:.3f} ms | {second * 1e3:.3f} ms | {ratio:.2f} | {goal} |")

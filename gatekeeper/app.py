@@ -17,7 +17,7 @@ from gatekeeper.errors import GatekeeperError, UsageError, nearest
 from gatekeeper.execute.run import Executed, Isolation, Observer, execute
 from gatekeeper.execute.schedule import Options
 from gatekeeper.model import Gate, Header, Result, Run, RunPhase, Since, Subject, Verdict
-from gatekeeper.plan import Plan, make_plan
+from gatekeeper.plan import Plan, make_plan, phases_of
 from gatekeeper.plugins import Plugins
 from gatekeeper.record import environment, new_run_id, stamp, subject_of, utc_now, with_since
 from gatekeeper.redact import redact, secrets_in
@@ -143,13 +143,12 @@ def prepare(project: Project, request: RunRequest) -> Prepared:
     """
     began = monotonic()
     settings, now = project.settings, utc_now()
-    phases = ("pre", "post") if request.phase == "all" else (request.phase,)
-    resolved = project.resolved(phases)
+    resolved = project.resolved(phases_of(request.phase))
     subject = subject_of(
         request.subject, settings.subject_name, settings.subject.artifact, settings.root, project.cwd
     )
     failed, notes = _last_failed(project, subject, request)
-    selection = request.selection if failed or not request.selection.last_failed else structs.replace(request.selection, last_failed=False)
+    selection = structs.replace(request.selection, last_failed=bool(failed))
     plan = make_plan(
         request.phase, project.gates, resolved, settings, project.plugins,
         selection=selection, failed=failed, cwd=project.cwd,
@@ -243,7 +242,9 @@ def _is_json(value: str) -> bool:
 def _samples(project: Project, request: RunRequest) -> tuple[tuple[str, str], ...]:
     root = project.settings.root
     found = [(sample.source, str(root / sample.path), "[[samples]]") for sample in project.settings.samples]
-    found += [(source, str(project.cwd / path), f"--samples {source}:{path}") for source, path in request.samples]
+    found += [
+        (source, str(project.cwd / path), f"--samples {source}:{path}") for source, path in request.samples
+    ]
     if not found:
         return ()
     known = project.plugins.sources()
@@ -309,7 +310,9 @@ def read_saved(path: Path) -> Saved:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Saved)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--pre {path}: not a file that `gatekeeper run pre --save` wrote: {error}") from None
+        raise UsageError(
+            f"--pre {path}: not a file that `gatekeeper run pre --save` wrote: {error}"
+        ) from None
 
 
 # -- the run -----------------------------------------------------------------------------------------------------------
@@ -340,8 +343,8 @@ def load_for_worker(line: bytes) -> tuple[Plan, RunData, Plugins]:
     """What a spawned worker needs, from the data that it was sent: every gate that may be asked for."""
     request, data = msgspec.json.decode(line, type=tuple[RunRequest, RunData])
     project = Project(request.project)
-    phases = ("pre", "post") if request.phase == "all" else (request.phase,)
-    plan = make_plan(request.phase, project.gates, project.resolved(phases), project.settings, project.plugins)
+    resolved = project.resolved(phases_of(request.phase))
+    plan = make_plan(request.phase, project.gates, resolved, project.settings, project.plugins)
     return plan, data, project.plugins
 
 
@@ -352,7 +355,9 @@ def _concluded(project: Project, prepared: Prepared, executed: Executed) -> Fini
     since, problems = _since(project, prepared, executed.results)
     results = with_since(executed.results, since)
     own = decide(results, prepared.plan.ids, prepared.policy, interrupted=executed.interrupted)
-    failed = [f"the state before could not be recorded for {g}: {why}" for g, why in gathered.saved_failed.items()]
+    failed = [
+        f"the state before could not be recorded for {g}: {why}" for g, why in gathered.saved_failed.items()
+    ]
     run = Run(
         header=structs.replace(
             prepared.header,
@@ -388,7 +393,9 @@ def _decided(plugins: Plugins, run: Run) -> Verdict:
     return run.verdict if found is None else overruled(run.verdict, found)
 
 
-def _since(project: Project, prepared: Prepared, results: Sequence[Result]) -> tuple[dict[str, Since], list[str]]:
+def _since(
+    project: Project, prepared: Prepared, results: Sequence[Result]
+) -> tuple[dict[str, Since], list[str]]:
     """How long each gate that does not pass has not; a store that can't say is a note."""
     statuses = {r.id: r.status for r in results if r.status not in ("pass", "skip")}
     if not statuses or not prepared.request.remember:
@@ -431,4 +438,6 @@ def notify(plugins: Plugins, result: Result, complain: Callable[[str], None]) ->
         try:
             implementation.function(**({"result": result} if "result" in implementation.argnames else {}))
         except Exception as error:
-            complain(f"plugin {implementation.plugin_name}: gatekeeper_result raised {type(error).__name__}: {error}")
+            complain(
+                f"plugin {implementation.plugin_name}: gatekeeper_result raised {type(error).__name__}: {error}"
+            )

@@ -95,7 +95,8 @@ def _explain(finding: Finding) -> str:
         return rendered if len(rendered) <= 200 else f"{rendered[:199]}…"
 
     if finding.operator is not None:
-        return f"assert {finding.name}: {shown(finding.observed)} {finding.operator} {shown(finding.limit)} does not hold"
+        values = f"{shown(finding.observed)} {finding.operator} {shown(finding.limit)}"
+        return f"assert {finding.name}: {values} does not hold"
     if finding.observed is not None:
         return f"assert {finding.name}: it is {shown(finding.observed)}"
     return f"assert {finding.name}"
@@ -105,7 +106,7 @@ asserting = Asserting()
 
 
 class _Rewrite(ast.NodeTransformer):
-    def visit_Assert(self, node: ast.Assert) -> ast.stmt:  # noqa: N802 - the name is ast's
+    def visit_Assert(self, node: ast.Assert) -> ast.stmt:
         message = [self.visit(node.msg)] if node.msg is not None else []
         replacement = ast.If(
             test=ast.UnaryOp(ast.Not(), self._test(self.visit(node.test))),

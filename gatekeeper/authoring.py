@@ -13,7 +13,7 @@ S = TypeVar("S", bound=Struct)
 S_contra = TypeVar("S_contra", bound=Struct, contravariant=True)
 
 Returned: TypeAlias = (
-    None | Finding | Iterable[Finding] | Awaitable[None | Finding | Iterable[Finding]] | AsyncIterable[Finding]
+    Finding | Iterable[Finding] | Awaitable[Finding | Iterable[Finding] | None] | AsyncIterable[Finding] | None
 )
 """What a gate function may return; None only after at least one check."""
 
@@ -93,7 +93,7 @@ class GateDecorator:
         name: str | None = None,
     ) -> Callable[[_Plain], Gate]: ...
 
-    def __call__(self, function: Any = None, /, **options: Any) -> Any:
+    def __call__(self, function: Any = None, /, **options: Any) -> Any:  # type: ignore[misc]  # options are checked above
         if function is not None:
             return self._gate(function, {})
         return lambda decorated: self._gate(decorated, options)
@@ -117,7 +117,9 @@ class GateDecorator:
             values = list(params)
             options["params"] = {str(value): value for value in values}
             if len(options["params"]) != len(values):
-                raise TypeError(f"{self._phase}.{name}: two params have the same text; give a mapping with keys")
+                raise TypeError(
+                    f"{self._phase}.{name}: two params have the same text; give a mapping with keys"
+                )
         options["presets"] = options.get("presets") or {}
         doc = (function.__doc__ or "").strip()
         return Gate(

@@ -8,7 +8,8 @@ something was wrong.
 
 import re
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
@@ -31,6 +32,7 @@ LONG_UNITS = {
 SUFFIXES = {"ns", "us", "ms", "s", "ratio", "kB", "MB", "GB", "KiB", "MiB", "GiB", *LONG_UNITS} - {"b"}
 
 
+@lru_cache(256)
 def base_unit(unit: str) -> tuple[str, float]:
     """The base unit of a unit, and the factor to it: `("s", 0.001)` for `ms`, `("ratio", 0.01)` for `%`.
 
@@ -44,6 +46,7 @@ def base_unit(unit: str) -> tuple[str, float]:
     return ("ratio", 0.01) if short == "%" else (short, 1.0)
 
 
+@lru_cache(256)
 def split_unit(name: str) -> tuple[str, str]:
     """A name and the unit that it ends in: `("duration", "ms")` for `duration_ms`; no unit where it ends in
     none.
@@ -72,6 +75,7 @@ class Collector:
         self._values: dict[tuple[str, tuple[tuple[str, str], ...]], array[float]] = {}
         self._units: dict[str, tuple[str, int]] = {}
         self._seen: dict[str, set[str]] = {}
+        self._forgotten: set[str] = set()
         self._events: dict[str, dict[str, int]] = {}
         self._unread: dict[str, int] = {}
         self._series: list[Series] = []
@@ -91,16 +95,26 @@ class Collector:
         Raises:
             DataError: the value is not finite, or the series has values in another unit.
         """
-        base, factor = base_unit(unit)
-        if not isfinite(value):
-            self.wrong(f"{name} is {value}: not a finite number")
-        known, line = self._units.setdefault(name, (base, self.line))
-        if known != base:
-            self.wrong(f"{name} is in {base or 'no unit'} here, but in {known or 'no unit'} in line {line}")
-        key = (name, self._kept(labels))
-        if key not in self._values:
-            self._values[key] = array("d")
-        self._values[key].append(value * factor if factor != 1 else value)
+        self.add_row([(name, value, unit)], labels)
+
+    def add_row(self, row: Iterable[tuple[str, float, str]], labels: Mapping[str, str] | None = None) -> None:
+        """Several values with the same labels: `(name, value, unit)`. Raises DataError as `add` does."""
+        kept = self._kept(labels) if labels else ()
+        for name, value, unit in row:
+            base, factor = base_unit(unit)
+            if not isfinite(value):
+                self.wrong(f"{name} is {value}: not a finite number")
+            known = self._units.get(name)
+            if known is None:
+                self._units[name] = base, self.line
+            elif known[0] != base:
+                self.wrong(
+                    f"{name} is in {base or 'no unit'} here, but in {known[0] or 'no unit'} in line {known[1]}"
+                )
+            values = self._values.get((name, kept))
+            if values is None:
+                values = self._values[name, kept] = array("d")
+            values.append(value * factor if factor != 1 else value)
 
     def add_series(self, series: Series) -> None:
         """A series that is complete already, in base units."""
@@ -146,24 +160,25 @@ class Collector:
             )
         return Readings((*self._series, *series), tuple(events), tuple(self._notes))
 
-    def _kept(self, labels: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
-        if not labels:
-            return ()
+    def _kept(self, labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        pairs = sorted(labels.items())
         if self._limit is None:
-            return tuple(sorted(labels.items()))
+            return tuple(pairs)
         kept = []
-        for key, value in sorted(labels.items()):
+        for pair in pairs:
+            key, value = pair
+            if key in self._forgotten:
+                continue
             seen = self._seen.setdefault(key, set())
-            if len(seen) > self._limit:
-                continue
             seen.add(value)
-            if len(seen) > self._limit:
+            if len(seen) <= self._limit:
+                kept.append(pair)
+            else:
                 self._forget_label(key)
-                continue
-            kept.append((key, value))
         return tuple(kept)
 
     def _forget_label(self, label: str) -> None:
+        self._forgotten.add(label)
         self.note(f"{label!r} has more than {self._limit} different values and is not used as a label")
         merged: dict[tuple[str, tuple[tuple[str, str], ...]], array[float]] = {}
         for (name, labels), values in self._values.items():
@@ -268,6 +283,7 @@ def error_type(record: Mapping[str, Any]) -> str | None:
     like name, else the status' or level's own word. Any name with "timeout" in it is `timeout`. A level
     below error outweighs a named error: it was handled. Keys may be dotted or nested.
     """
+    record = _flat(record)
     status, level = _status(record), _level(record)
     named = _named(record)
     ok = next((flag for key in ("ok", "success") if isinstance(flag := record.get(key), bool)), None)
@@ -293,8 +309,8 @@ def status_class(status: Any) -> str | None:
 
 def _status(record: Mapping[str, Any]) -> str | None:
     for key in STATUS_KEYS:
-        value = _field(record, key)
-        if (known := status_class(value)) is not None:
+        value = record.get(key)
+        if value is not None and (known := status_class(value)) is not None:
             return known
         if isinstance(value, str) and value:
             word = value.lower().replace(" ", "_")
@@ -304,7 +320,7 @@ def _status(record: Mapping[str, Any]) -> str | None:
 
 def _level(record: Mapping[str, Any]) -> str | None:
     for key in LEVEL_KEYS:
-        value = _field(record, key)
+        value = record.get(key)
         if isinstance(value, str) and value:
             return BAD_LEVELS.get(value.lower(), "")
         if isinstance(value, int) and not isinstance(value, bool) and key == "level":
@@ -316,15 +332,20 @@ def _level(record: Mapping[str, Any]) -> str | None:
 
 def _named(record: Mapping[str, Any]) -> str | None:
     for key in TYPE_KEYS:
-        value = _field(record, key)
+        value = record.get(key)
         if isinstance(value, str | bool) and value:
             return value if isinstance(value, str) else UNTYPED
     return None
 
 
-def _field(record: Mapping[str, Any], key: str) -> Any:
-    if key in record:
-        return record[key]
-    head, dot, rest = key.partition(".")
-    inner = record.get(head) if dot else None
-    return _field(inner, rest) if isinstance(inner, Mapping) else None
+def _flat(record: Mapping[str, Any], levels: int = 3) -> Mapping[str, Any]:
+    """The record with `{"log": {"level": …}}` as `log.level` too."""
+    if levels == 0 or not any(isinstance(value, dict) for value in record.values()):
+        return record
+    inner = {
+        f"{key}.{name}": found
+        for key, value in record.items()
+        if isinstance(value, dict)
+        for name, found in _flat(value, levels - 1).items()
+    }
+    return inner | dict(record)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from msgspec import Struct, field
 
-from gatekeeper.model import JSON, Finding, Phase, RunPhase, Status, Subject
+from gatekeeper.model import JSON, Finding, Phase, RunPhase, Status, Subject, worst
 from gatekeeper.plain import plain, text
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ class Before(Mapping[str, Any]):
         if key in self._saved.values:
             return self._saved.values[key]
         if key in self._saved.failed:
-            raise Unknown(f"the pre run {self._saved.run} could not record {key!r}: {self._saved.failed[key]}")
+            raise Unknown(
+                f"the pre run {self._saved.run} could not record {key!r}: {self._saved.failed[key]}"
+            )
         raise Unknown(f"the pre run {self._saved.run} saved nothing as {key!r}: was the gate added after it?")
 
     def __contains__(self, key: object) -> bool:
@@ -214,10 +216,13 @@ class Context:
     ) -> Finding:
         """Record a measured value and, together with it, the limits it is held against.
 
-        `unit` is `"s"`, `"B"`, `"ratio"` or any word. A value equal to a limit is within it; a value that is not a number
-        is `unknown`. Without limits the value is recorded as a pass that nothing was asked of.
+        `unit` is `"s"`, `"B"`, `"ratio"` or any word. A value equal to a limit is within it; a value that is not a
+        number is `unknown`. Without limits the value is recorded as a pass that nothing was asked of.
         """
-        beyond = (lambda limit: value > limit) if worse == "higher" else (lambda limit: value < limit)
+
+        def beyond(limit: float) -> bool:
+            return value > limit if worse == "higher" else value < limit
+
         status: Status = "pass"
         limit = fail if fail is not None else warn
         if value != value:  # noqa: PLR0124 - NaN is the one value that differs from itself
@@ -307,7 +312,9 @@ class Context:
         if finding.status != "pass":
             index = next((i for i, kept in enumerate(self._findings) if kept.status == "pass"), None)
             if index is None and finding.status in ("fail", "error"):
-                index = next((i for i, kept in enumerate(self._findings) if kept.status not in ("fail", "error")), None)
+                index = next(
+                    (i for i, kept in enumerate(self._findings) if kept.status not in ("fail", "error")), None
+                )
             if index is not None:
                 dropped = self._findings.pop(index)
                 self._findings.append(finding)
@@ -384,9 +391,11 @@ class Context:
         """What was recorded so far; with a last one that says how many did not fit."""
         if not self._suppressed:
             return tuple(self._findings)
-        worst: Status = next(s for s in ("error", "fail", "unknown", "warn", "pass", "skip") if s in self._suppressed)  # type: ignore[assignment]
+        status = worst(list(self._suppressed))
         counted = ", ".join(f"{count} {status}" for status, count in self._suppressed.items())
-        more = Finding("more", worst, sum(self._suppressed.values()), message=f"further findings not listed: {counted}")
+        more = Finding(
+            "more", status, sum(self._suppressed.values()), message=f"further findings not listed: {counted}"
+        )
         return (*self._findings, more)
 
     @property

@@ -22,24 +22,34 @@ def count(results: Iterable[Result]) -> Counts:
     return Counts(*totals.values())
 
 
-def decide(results: Sequence[Result], planned: Sequence[str], policy: Policy, *, interrupted: bool = False) -> Verdict:
-    """gatekeeper's own rule.
+def decide(
+    results: Sequence[Result], planned: Sequence[str], policy: Policy, *, interrupted: bool = False
+) -> Verdict:
+    """Gatekeeper's own rule.
 
     A required gate's fail, error or missing result blocks. A required gate that is unknown, or was not run because of
     another, warnings beyond the maximum, and an active freeze window hold. Anything else proceeds, unless nothing ran.
     """
     if interrupted:
-        return Verdict("none", (Reason(status="incomplete", text="interrupted before it was finished"),), INTERRUPTED)
+        return Verdict(
+            "none", (Reason(status="incomplete", text="interrupted before it was finished"),), INTERRUPTED
+        )
     if all(result.status == "skip" for result in results) and len(results) == len(planned):
         return _nothing(results, planned)
-    blocking = [reason_of(r) for r in results if r.requirement == "required" and r.status in ("fail", "error")]
+    blocking = [
+        reason_of(r) for r in results if r.requirement == "required" and r.status in ("fail", "error")
+    ]
     there = {result.id for result in results}
     blocking += [
-        Reason(gate=name, status="error", text="was planned and has no result") for name in planned if name not in there
+        Reason(gate=name, status="error", text="was planned and has no result")
+        for name in planned
+        if name not in there
     ]
     holding = [reason_of(r) for r in results if r.requirement == "required" and _is_open(r)]
     holding += _beyond_warnings(results, policy.max_warnings)
-    holding += [Reason(status="freeze", text=f"a freeze window is active: {freeze}") for freeze in policy.freezes]
+    holding += [
+        Reason(status="freeze", text=f"a freeze window is active: {freeze}") for freeze in policy.freezes
+    ]
     if blocking:
         return verdict("block", [*blocking, *holding])
     if holding:
@@ -83,7 +93,9 @@ def reason_of(result: Result) -> Reason:
     """Why this result matters, in words and as data."""
     finding = result.decisive
     if finding is None:
-        return Reason(gate=result.id, status=result.status, text=result.reason or result.status, since=result.since)
+        return Reason(
+            gate=result.id, status=result.status, text=result.reason or result.status, since=result.since
+        )
     return Reason(
         gate=result.id,
         status=result.status,
@@ -112,7 +124,9 @@ def overruled(own: Verdict, found: object) -> Verdict:
         if own.decision == "none" and found.decision == "proceed":
             return own
         return Verdict(found.decision, found.reasons, EXIT_CODES[found.decision], who, own)
-    what = f"raised {type(found).__name__}: {found}" if isinstance(found, Exception) else f"returned {found!r}"
+    what = (
+        f"raised {type(found).__name__}: {found}" if isinstance(found, Exception) else f"returned {found!r}"
+    )
     reason = Reason(status="plugin", text=f"gatekeeper_decide {what}")
     if own.decision in ("block", "none"):
         return Verdict(own.decision, (*own.reasons, reason), own.exit_code)

@@ -21,7 +21,9 @@ class Target(Struct, frozen=True):
     path: Path | None = None
 
 
-def targets(formats: Sequence[str], report_dir: Path | None, reports: "dict[str, Report]", cwd: Path) -> list[Target]:
+def targets(
+    formats: Sequence[str], report_dir: Path | None, reports: "dict[str, Report]", cwd: Path
+) -> list[Target]:
     """The reports of `--format FORMAT[=PATH]` and `--report-dir`; `term` on stdout where nothing else is.
 
     Raises:
@@ -33,13 +35,21 @@ def targets(formats: Sequence[str], report_dir: Path | None, reports: "dict[str,
         name, equals, place = asked.partition("=")
         if name not in reports:
             known = ", ".join(sorted(reports))
-            problems.append(f"--format {asked}: unknown format {name!r}.{nearest(name, [*reports]) or f' Known: {known}.'}")
+            problems.append(
+                f"--format {asked}: unknown format {name!r}.{nearest(name, [*reports]) or f' Known: {known}.'}"
+            )
         elif equals and not place:
             problems.append(f"--format {asked}: a path is missing after '='")
         else:
-            found.append(Target(reports[name], None if place in ("", "-") else cwd / Path(place).expanduser()))
+            found.append(
+                Target(reports[name], None if place in ("", "-") else cwd / Path(place).expanduser())
+            )
     if report_dir is not None:
-        found += [Target(reports[n], cwd / report_dir / file) for n, file in REPORT_DIR_FILES.items() if n in reports]
+        found += [
+            Target(reports[n], cwd / report_dir / file)
+            for n, file in REPORT_DIR_FILES.items()
+            if n in reports
+        ]
     problems += _conflicts(found)
     if problems:
         raise UsageError(*problems)
@@ -52,19 +62,31 @@ def _conflicts(found: Sequence[Target]) -> list[str]:
     on_stdout = [target.report.name for target in found if target.path is None]
     problems = []
     if len(on_stdout) > 1:
-        problems.append(f"--format: only one format can go to stdout, not {' and '.join(on_stdout)}; give FORMAT=PATH")
+        problems.append(
+            f"--format: only one format can go to stdout, not {' and '.join(on_stdout)}; give FORMAT=PATH"
+        )
     paths = [target.path for target in found if target.path is not None]
     problems += [f"--format: two reports go to {path}" for path in {p for p in paths if paths.count(p) > 1}]
     return problems
 
 
+def _write_through(path: Path, data: bytes) -> None:
+    """A device or a pipe is written to, never replaced."""
+    with open(path, "wb") as file:
+        file.write(data)
+
+
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all: a temporary one in the same folder, fsync, rename.
+    """Write a file whole or not at all: a temporary one in the same folder, fsync, rename. Links are followed.
 
     Raises:
         OSError: it can't be written; nothing is left behind.
     """
     data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    path = Path(os.path.realpath(path))  # a link stays a link
+    if path.exists() and not path.is_file():
+        _write_through(path, data)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

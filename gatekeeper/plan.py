@@ -1,5 +1,6 @@
 """The plan: which gates run, each with its final options. It is fixed before anything runs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, structs
 
 from gatekeeper.errors import UsageError, nearest
-from gatekeeper.model import Gate, Phase, Requirement, RunPhase, Source
+from gatekeeper.model import PHASES, Gate, Phase, Requirement, RunPhase, Source
 from gatekeeper.plugins import Plugins, source_of
 from gatekeeper.select import Candidate, Selection, select
 
@@ -58,7 +59,10 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 def phases_of(phase: RunPhase) -> tuple[Phase, ...]:
-    return ("pre", "post") if phase in ("all", "exec") else (phase,)
+    """The phases whose gates such a run takes."""
+    if phase == "pre" or phase == "post":  # noqa: PLR1714 - a type checker narrows this, not `in`
+        return (phase,)
+    return PHASES
 
 
 def make_plan(
@@ -89,7 +93,7 @@ def make_plan(
     ids = {planned.id for planned in draft.gates}
     fixed = [structs.replace(p, needs=tuple(n for n in p.needs if n in ids)) for p in draft.gates]
     _refuse_cycles(fixed)
-    snapshots = [p for p in everything if p.gate.before is not None] if phase != "post" else []
+    snapshots = [p for p in everything if p.gate.before is not None] if phase == "pre" else []
     return Plan(
         phase=phase,
         gates=tuple(fixed),
@@ -107,19 +111,22 @@ def _planned(gate: Gate, resolved: "Resolved", settings: "Settings") -> list[Pla
         declared = getattr(gate, name, None) if chosen is None else chosen
         return getattr(run, name) if declared is None else declared
 
-    common = {
-        "gate": gate,
-        "settings": resolved.values,
-        "requirement": options.requirement or gate.requirement or "required",
-        "timeout": float(option("timeout")),
-        "retries": int(option("retries")),
-        "retry_for": float(option("retry_for")),
-        "retry_delay": float(option("retry_delay")),
-        "source": source_of(gate, settings.root),
-    }
+    planned = PlannedGate(
+        id=gate.id,
+        gate=gate,
+        settings=resolved.values,
+        requirement=options.requirement or gate.requirement or "required",
+        timeout=float(option("timeout")),
+        retries=int(option("retries")),
+        retry_for=float(option("retry_for")),
+        retry_delay=float(option("retry_delay")),
+        source=source_of(gate, settings.root),
+    )
     if gate.params is None:
-        return [PlannedGate(id=gate.id, **common)]
-    return [PlannedGate(id=f"{gate.id}[{key}]", param=value, **common) for key, value in gate.params.items()]
+        return [planned]
+    return [
+        structs.replace(planned, id=f"{gate.id}[{key}]", param=value) for key, value in gate.params.items()
+    ]
 
 
 def _with_needs(planned: list[PlannedGate], known: set[str]) -> list[PlannedGate]:
@@ -138,7 +145,9 @@ def _with_needs(planned: list[PlannedGate], known: set[str]) -> list[PlannedGate
                 needs += by_base[full]
             elif full not in known:
                 names = sorted({*by_base, *known})
-                problems.append(f"{item.source}: {item.id} needs {need!r}, which is no gate.{nearest(full, names)}")
+                problems.append(
+                    f"{item.source}: {item.id} needs {need!r}, which is no gate.{nearest(full, names)}"
+                )
         result.append(structs.replace(item, needs=tuple(dict.fromkeys(needs))) if needs else item)
     if problems:
         raise UsageError(*dict.fromkeys(problems))
@@ -158,11 +167,16 @@ def _modify(draft: DraftPlan, plugins: Plugins, wanted: set[str]) -> None:
             raise UsageError(
                 f"plugin {implementation.plugin_name}: gatekeeper_modify_plan raised {type(error).__name__}: {error}"
             ) from error
-    problems = [f"gatekeeper_modify_plan left {item!r} in the plan, which is no PlannedGate"
-                for item in draft.gates if not isinstance(item, PlannedGate)]  # fmt: skip
-    ids = [planned.id for planned in draft.gates if isinstance(planned, PlannedGate)]
-    problems += [f"gatekeeper_modify_plan put {name} into the plan twice" for name in {i for i in ids if ids.count(i) > 1}] if len(set(ids)) < len(ids) else []
-    problems += [f"gatekeeper_modify_plan added {name}, which was not selected" for name in ids if name not in wanted]
+    problems = [
+        f"gatekeeper_modify_plan left {item!r} in the plan, which is no PlannedGate"
+        for item in draft.gates
+        if not isinstance(item, PlannedGate)
+    ]
+    ids = Counter(planned.id for planned in draft.gates if isinstance(planned, PlannedGate))
+    problems += [f"gatekeeper_modify_plan put {name} into the plan twice" for name, n in ids.items() if n > 1]
+    problems += [
+        f"gatekeeper_modify_plan added {name}, which was not selected" for name in ids if name not in wanted
+    ]
     if problems:
         raise UsageError(*problems)
 

@@ -9,6 +9,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -72,7 +73,9 @@ class Plugins:
         """
         modules = [module for _, module in self.manager.list_name_plugin() if isinstance(module, ModuleType)]
         written = [value for module in modules for value in vars(module).values() if isinstance(value, Gate)]
-        found = list({id(gate): gate for gate in written}.values())  # one that is imported elsewhere too counts once
+        found = list(
+            {id(gate): gate for gate in written}.values()
+        )  # one that is imported elsewhere too counts once
         if settings is not None:
             found += self._contributed("gatekeeper_gates", Gate, settings=settings)
         _refuse_twice(found)
@@ -95,7 +98,9 @@ class Plugins:
         result: dict[str, Callable[[], Any]] = {}
         for plugin, facts in self._call_each("gatekeeper_facts"):
             if not isinstance(facts, Mapping):
-                raise UsageError(f"plugin {plugin}: gatekeeper_facts returned {type(facts).__name__}, expected a mapping")
+                raise UsageError(
+                    f"plugin {plugin}: gatekeeper_facts returned {type(facts).__name__}, expected a mapping"
+                )
             for name, gather in facts.items():
                 if name in result or name == "host":
                     raise UsageError(f"plugin {plugin}: a fact named {name!r} exists already")
@@ -111,7 +116,9 @@ class Plugins:
             try:
                 listed = list(items or ())
             except TypeError:
-                raise UsageError(f"plugin {plugin}: {hook} returned {type(items).__name__}, expected a list") from None
+                raise UsageError(
+                    f"plugin {plugin}: {hook} returned {type(items).__name__}, expected a list"
+                ) from None
             for item in listed:
                 if not isinstance(item, kind):
                     raise UsageError(
@@ -143,7 +150,9 @@ def _by_name(kind: str, contributed: Iterable[tuple[str, Any]]) -> dict[str, Any
     owners: dict[str, str] = {}
     for plugin, item in contributed:
         if item.name in result:
-            raise UsageError(f"{kind} {item.name!r} is contributed twice: by {owners[item.name]} and by {plugin}")
+            raise UsageError(
+                f"{kind} {item.name!r} is contributed twice: by {owners[item.name]} and by {plugin}"
+            )
         result[item.name], owners[item.name] = item, plugin
     return result
 
@@ -181,7 +190,9 @@ def entry_points(paths: Sequence[str]) -> list[EntryPoint]:
     seen: set[str] = set()
     for folder in dict.fromkeys(paths):
         try:
-            names = sorted(name for name in os.listdir(folder or ".") if name.endswith((".dist-info", ".egg-info")))
+            names = sorted(
+                name for name in os.listdir(folder or ".") if name.endswith((".dist-info", ".egg-info"))
+            )
         except OSError:
             continue
         for name in names:
@@ -228,16 +239,18 @@ def load(root: Path | None, folders: Sequence[Path], disable: Sequence[str] = ()
     for entry in installed:
         if entry.name not in disable:
             origin = f"entry point of {entry.distribution}"
-            _register(plugins, entry.name, lambda entry=entry: import_module(entry.value), origin, problems)
+            _register(plugins, entry.name, partial(import_module, entry.value), origin, problems)
     for folder in folders:
         for path in gate_files(folder):
-            _register(plugins, path.stem, lambda path=path: load_file(path), _shown(path, root), problems)
+            _register(plugins, path.stem, partial(load_file, path), _shown(path, root), problems)
     if problems:
         raise UsageError(*problems)
     return plugins
 
 
-def _refuse_unknown_disabled(disable: Sequence[str], installed: Sequence[EntryPoint], problems: list[str]) -> None:
+def _refuse_unknown_disabled(
+    disable: Sequence[str], installed: Sequence[EntryPoint], problems: list[str]
+) -> None:
     names = [entry.name for entry in installed]
     problems += [
         f"[plugins] disable: no installed plugin is named {name!r}.{nearest(name, names)}"

@@ -39,7 +39,9 @@ def subject_of(asked: str | None, name: str, artifact: str | None, root: Path, c
     if asked is not None:
         name, at, what = asked.partition("@")
         if not name:
-            raise UsageError(f"--subject {asked!r}: a name is missing; expected NAME, NAME@FILE or NAME@sha256:…")
+            raise UsageError(
+                f"--subject {asked!r}: a name is missing; expected NAME, NAME@FILE or NAME@sha256:…"
+            )
         if not at:
             return Subject(name)
         if what.startswith(_DIGEST):
@@ -90,7 +92,9 @@ def environment(version: str, plugins: Mapping[str, str]) -> dict[str, JSON]:
         "python": ".".join(map(str, sys.version_info[:3])),
         "system": f"{system.sysname} {system.release} {system.machine}" if system else sys.platform,
         "host": system.nodename if system else os.environ.get("COMPUTERNAME", ""),
-        "plugins": {name: origin for name, origin in plugins.items() if origin != "entry point of gatekeeper-gates"},
+        "plugins": {
+            name: origin for name, origin in plugins.items() if origin != "entry point of gatekeeper-gates"
+        },
     }
     for variable, (provider, commit) in _CI.items():
         if os.environ.get(variable):

@@ -1,7 +1,7 @@
 """Secrets of the configuration, kept out of everything that a run says.
 
-A gate may print or report a secret that it was given. Every text of a run passes through here, as JSON, before it is shown
-or kept.
+A gate may print or report a secret that it was given. Every text of a run passes through here, as JSON, before it is
+shown or kept.
 """
 
 from collections.abc import Iterable, Iterator

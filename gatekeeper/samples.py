@@ -105,9 +105,10 @@ class Readings(Struct, frozen=True):
     def select(self, selector: "str | Selector") -> tuple[Series, ...]:
         """The series that `name` or `name{label="value"}` means.
 
-        All that have these labels among others, whose values are then one whole. Where a source has no values but computed
-        statistics, the one with exactly these labels, if there is one: k6 has `http_req_duration`, which is the total,
-        beside its part `http_req_duration{expected_response="true"}`.
+        All that have these labels among others, whose values are then one whole. Where a source has no
+        values but computed statistics, the one with exactly these labels, if there is one: k6 has
+        `http_req_duration`, which is the total, beside its part
+        `http_req_duration{expected_response="true"}`.
 
         Raises:
             ValueError: a text that is no selector.

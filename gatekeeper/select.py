@@ -1,7 +1,7 @@
 """Which gates a run takes: ids, gate files, tags, and `-k EXPR`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -38,11 +38,13 @@ class Candidate(Struct, frozen=True):
         return (self.id, Path(self.file).name, *self.tags)
 
 
-def select(candidates: Sequence[Candidate], selection: Selection, failed: Sequence[str], cwd: Path) -> set[str]:
+def select(
+    candidates: Sequence[Candidate], selection: Selection, failed: Sequence[str], cwd: Path
+) -> set[str]:
     """The ids of the candidates that the selection takes.
 
     Raises:
-        UsageError: a target, tag or word of `-k` that matches nothing, with the nearest name; `-k` that isn't an expression.
+        UsageError: a target, tag or word of `-k` that matches nothing, with the nearest name; a wrong `-k`.
     """
     chosen = {candidate.id for candidate in candidates}
     if selection.targets:
@@ -86,7 +88,9 @@ def _tagged(candidates: Sequence[Candidate], tags: Sequence[str]) -> set[str]:
     known = sorted({tag for candidate in candidates for tag in candidate.tags})
     unknown = [tag for tag in tags if tag not in known]
     if unknown:
-        raise UsageError(*(f"--tag {tag}: no gate of this phase has it.{nearest(tag, known)}" for tag in unknown))
+        raise UsageError(
+            *(f"--tag {tag}: no gate of this phase has it.{nearest(tag, known)}" for tag in unknown)
+        )
     return {candidate.id for candidate in candidates if set(candidate.tags) & set(tags)}
 
 
@@ -94,80 +98,83 @@ def _tagged(candidates: Sequence[Candidate], tags: Sequence[str]) -> set[str]:
 
 
 def _keyword(candidates: Sequence[Candidate], expression: str) -> set[str]:
-    tree = parse(expression)
-    for word in _words(tree):
+    holds, words = parse(expression)
+    for word in words:
         if not any(_contains(candidate, word) for candidate in candidates):
             known = {part for c in candidates for part in (*c.tags, c.base.partition(".")[2])}
-            raise UsageError(f"-k {expression!r}: no gate of this phase matches {word!r}.{nearest(word, known)}")
-    return {candidate.id for candidate in candidates if _holds(tree, candidate)}
-
-
-Tree = tuple[str, "Tree | str", "Tree | None"] | tuple[str, str]
-
-
-def parse(expression: str) -> tuple:  # type: ignore[type-arg]
-    """`-k`: words joined by `and`, `or`, `not` and parentheses, as in pytest.
-
-    Raises:
-        UsageError: it isn't one; says where.
-    """
-    tokens = [(match[1], match.start(1)) for match in _TOKEN.finditer(expression)]
-    tree, rest = _or(tokens, expression)
-    if rest:
-        raise _wrong(expression, rest[0][1], f"unexpected {rest[0][0]!r}")
-    return tree
-
-
-def _or(tokens, expression):  # type: ignore[no-untyped-def]
-    left, rest = _and(tokens, expression)
-    while rest and rest[0][0] == "or":
-        right, rest = _and(rest[1:], expression)
-        left = ("or", left, right)
-    return left, rest
-
-
-def _and(tokens, expression):  # type: ignore[no-untyped-def]
-    left, rest = _not(tokens, expression)
-    while rest and rest[0][0] == "and":
-        right, rest = _not(rest[1:], expression)
-        left = ("and", left, right)
-    return left, rest
-
-
-def _not(tokens, expression):  # type: ignore[no-untyped-def]
-    if not tokens:
-        raise _wrong(expression, len(expression), "it ends where a word is expected")
-    (token, place), *rest = tokens
-    if token == "not":
-        inner, rest = _not(rest, expression)
-        return ("not", inner), rest
-    if token == "(":
-        inner, rest = _or(rest, expression)
-        if not rest or rest[0][0] != ")":
-            raise _wrong(expression, place, "this parenthesis is not closed")
-        return inner, rest[1:]
-    if token in (")", "and", "or"):
-        raise _wrong(expression, place, f"unexpected {token!r}")
-    return ("word", token), rest
-
-
-def _wrong(expression: str, place: int, problem: str) -> UsageError:
-    return UsageError(f"-k {expression!r}, column {place + 1}: {problem}")
-
-
-def _words(tree: tuple) -> list[str]:  # type: ignore[type-arg]
-    return [tree[1]] if tree[0] == "word" else [word for part in tree[1:] for word in _words(part)]
+            raise UsageError(
+                f"-k {expression!r}: no gate of this phase matches {word!r}.{nearest(word, known)}"
+            )
+    return {candidate.id for candidate in candidates if holds(candidate)}
 
 
 def _contains(candidate: Candidate, word: str) -> bool:
     return any(word.lower() in text.lower() for text in candidate.words)
 
 
-def _holds(tree: tuple, candidate: Candidate) -> bool:  # type: ignore[type-arg]
-    kind, *parts = tree
-    if kind == "word":
-        return _contains(candidate, parts[0])
-    if kind == "not":
-        return not _holds(parts[0], candidate)
-    results = [_holds(part, candidate) for part in parts]
-    return all(results) if kind == "and" else any(results)
+Condition = Callable[[Candidate], bool]
+
+
+def parse(expression: str) -> tuple[Condition, list[str]]:
+    """`-k` as a condition, and the words in it: words joined by `and`, `or`, `not` and parentheses, as in pytest.
+
+    Raises:
+        UsageError: it isn't one; says where.
+    """
+    parser = _Parser(expression)
+    condition = parser.any_of()
+    parser.expect_end()
+    return condition, parser.words
+
+
+class _Parser:
+    """Recursive descent: `or` binds loosest, then `and`, then `not`."""
+
+    def __init__(self, expression: str) -> None:
+        self._expression = expression
+        self._tokens = [(match[1], match.start(1)) for match in _TOKEN.finditer(expression)]
+        self.words: list[str] = []
+
+    @property
+    def _next(self) -> str:
+        return self._tokens[0][0] if self._tokens else ""
+
+    def any_of(self) -> Condition:
+        options = [self._all_of()]
+        while self._next == "or":
+            self._tokens.pop(0)
+            options.append(self._all_of())
+        return lambda candidate: any(option(candidate) for option in options)
+
+    def _all_of(self) -> Condition:
+        parts = [self._one()]
+        while self._next == "and":
+            self._tokens.pop(0)
+            parts.append(self._one())
+        return lambda candidate: all(part(candidate) for part in parts)
+
+    def _one(self) -> Condition:
+        if not self._tokens:
+            raise self._wrong(len(self._expression), "it ends where a word is expected")
+        token, place = self._tokens.pop(0)
+        if token == "not":
+            negated = self._one()
+            return lambda candidate: not negated(candidate)
+        if token == "(":
+            inner = self.any_of()
+            if self._next != ")":
+                raise self._wrong(place, "this parenthesis is not closed")
+            self._tokens.pop(0)
+            return inner
+        if token in (")", "and", "or"):
+            raise self._wrong(place, f"unexpected {token!r}")
+        self.words.append(token)
+        return lambda candidate: _contains(candidate, token)
+
+    def expect_end(self) -> None:
+        if self._tokens:
+            token, place = self._tokens[0]
+            raise self._wrong(place, f"unexpected {token!r}")
+
+    def _wrong(self, place: int, problem: str) -> UsageError:
+        return UsageError(f"-k {self._expression!r}, column {place + 1}: {problem}")

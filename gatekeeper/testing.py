@@ -70,8 +70,8 @@ def run_gate(
 ) -> GateResult:
     """Evaluate one gate in this process, without isolation or retries.
 
-    `settings` is its table as in `gatekeeper.toml`. `inputs` and `outputs` are paths or JSON values. `before` is what the
-    pre phase saved; `take_before=True` runs the gate's `before` function instead of the gate: its value is
+    `settings` is its table as in `gatekeeper.toml`. `inputs` and `outputs` are paths or JSON values. `before` is what
+    the pre phase saved; `take_before=True` runs the gate's `before` function instead of the gate: its value is
     `saved[<gate id>]`.
 
     Raises:
@@ -174,7 +174,12 @@ class Project:
         self._runs += 1
         report = self.root / ".gatekeeper-test" / f"report-{self._runs}.json"
         report.parent.mkdir(exist_ok=True)
-        return self._run(["run", phase, *arguments, "--format", "term", "--format", f"json={report}"], report, timeout, None)
+        return self._run(
+            ["run", phase, *arguments, "--format", "term", "--format", f"json={report}"],
+            report,
+            timeout,
+            None,
+        )
 
     def _run(self, arguments: list[str], report: Path, timeout: float, stdin: str | None) -> Outcome:
         hidden = ("GATEKEEPER_", "GITHUB_", "GITLAB_", "CI", "FORCE_COLOR", "PYTEST_")

@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Self
 
 import psutil
 
@@ -64,7 +65,7 @@ class Server:
         for thread in self._threads:
             thread.join(5)
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -160,7 +161,9 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def ends(within: float, *servers: Server, slack: float = 1.0) -> Iterator[None]:
-    """What happens inside ends within `within` + `slack` seconds and leaves no thread, process or connection."""
+    """What happens inside ends within `within` + `slack` seconds and leaves no thread, process or
+    connection.
+    """
     threads, children = set(threading.enumerate()), set(psutil.Process().children(recursive=True))
     started = time.monotonic()
     yield

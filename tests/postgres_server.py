@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from loopback import free_port
 
 PASSWORD = "s3cret:pass"
@@ -43,7 +44,7 @@ def postgres() -> Iterator[Cluster]:
     bin_folder = programs()
     owner = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
     become = ["runuser", "-u", "postgres", "--"] if owner else []
-    # short, and not below pytest's folder, which only its owner may enter: the path of a socket is limited too
+    # not below pytest's folder, which only its owner may enter; and short, as a socket's path must be
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     data, port = folder / "data", free_port()
     secret = folder / "password"

@@ -14,7 +14,9 @@ def run(tmp_path):
 
     def evaluated(body: str):
         path = tmp_path / "gate_asserts.py"
-        path.write_text("def check(values=(1, 2)):\n" + "".join(f"    {line}\n" for line in body.splitlines()))
+        path.write_text(
+            "def check(values=(1, 2)):\n" + "".join(f"    {line}\n" for line in body.splitlines())
+        )
         module = load_file(path)
         ctx = Context(RunData(root=str(tmp_path)))
         asserting.current = ctx
@@ -44,7 +46,9 @@ def test_a_failed_comparison_shows_both_sides(run, statement, observed, operator
     assert (finding.observed, finding.operator, finding.limit) == (observed, operator, limit)
 
 
-@pytest.mark.parametrize("statement", ["assert values", "assert all(v > 0 for v in values)", "assert 0 < 1 < 2"])
+@pytest.mark.parametrize(
+    "statement", ["assert values", "assert all(v > 0 for v in values)", "assert 0 < 1 < 2"]
+)
 def test_an_assert_that_holds_is_evidence(run, statement):
     found = run(statement)
     assert (found.status, len(found.findings)) == ("pass", 1)
@@ -60,7 +64,9 @@ def test_each_side_is_evaluated_once(run):
 
 
 def test_asserts_inside_classes_loops_and_nested_functions_count(run):
-    found = run("class Inner:\n    def go(self):\n        for n in values:\n            assert n < 2\nInner().go()")
+    found = run(
+        "class Inner:\n    def go(self):\n        for n in values:\n            assert n < 2\nInner().go()"
+    )
     assert (found.status, found.findings[-1].observed) == ("fail", 2)
 
 
@@ -71,7 +77,10 @@ def test_a_comparison_that_raises_is_an_error(run):
 
 def test_a_gate_without_any_executed_assert_is_unknown(run):
     found = run("if False:\n    assert True")
-    assert (found.status, found.reason) == ("unknown", "checked nothing: no finding was recorded and no assert executed")
+    assert (found.status, found.reason) == (
+        "unknown",
+        "checked nothing: no finding was recorded and no assert executed",
+    )
 
 
 def test_a_changed_gate_file_is_not_served_from_the_cache(tmp_path, monkeypatch):
@@ -96,8 +105,10 @@ def test_a_broken_cache_is_no_obstacle(tmp_path, monkeypatch, garbage):
     assert load_file(path).VALUE == 1
 
 
-def test_asserts_count_under_python_minus_O(gatekeeper_project):
+def test_asserts_count_under_optimization(gatekeeper_project):
     gatekeeper_project.environment["PYTHONOPTIMIZE"] = "1"
-    gatekeeper_project.write({"gates/gate_o.py": "from gatekeeper import pre\n@pre\ndef no(ctx):\n    assert 1 == 2\n"})
+    gatekeeper_project.write(
+        {"gates/gate_o.py": "from gatekeeper import pre\n@pre\ndef no(ctx):\n    assert 1 == 2\n"}
+    )
     outcome = gatekeeper_project.run("pre", "no")
     assert (outcome.exit_code, outcome["pre.no"].status) == (1, "fail")

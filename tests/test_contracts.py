@@ -47,14 +47,18 @@ def loaded_after(arguments: list[str], cwd: Path, names: list[str]) -> list[str]
         "import sys\nfrom gatekeeper.cli import run\n"
         f"run({arguments!r})\nprint('LOADED', [n for n in {names!r} if n in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=60, check=True
+    )
     return eval(re.search(r"LOADED (.*)", done.stderr)[1])  # type: ignore[index]
 
 
 def test_a_run_imports_nothing_heavy_that_it_does_not_need(tmp_path):
     gates = tmp_path / "gates"
     gates.mkdir()
-    (gates / "gate_one.py").write_text("from gatekeeper import pre\n@pre\ndef one(ctx):\n    ctx.check(True)\n")
+    (gates / "gate_one.py").write_text(
+        "from gatekeeper import pre\n@pre\ndef one(ctx):\n    ctx.check(True)\n"
+    )
     subprocess.run([sys.executable, "-m", "gatekeeper", "run", "pre", "one"], cwd=tmp_path, check=True,
                    capture_output=True, timeout=60)  # fmt: skip
     assert loaded_after(["run", "pre", "one"], tmp_path, HEAVY) == []
@@ -62,7 +66,9 @@ def test_a_run_imports_nothing_heavy_that_it_does_not_need(tmp_path):
 
 def test_a_junit_report_is_what_imports_xml(tmp_path):
     (tmp_path / "gates").mkdir()
-    (tmp_path / "gates" / "gate_one.py").write_text("from gatekeeper import pre\n@pre\ndef one(ctx):\n    ctx.check(True)\n")
+    (tmp_path / "gates" / "gate_one.py").write_text(
+        "from gatekeeper import pre\n@pre\ndef one(ctx):\n    ctx.check(True)\n"
+    )
     arguments = ["run", "pre", "one", "--format", "junit=j.xml"]
     assert "xml.etree.ElementTree" in loaded_after(arguments, tmp_path, HEAVY)
 
@@ -87,5 +93,7 @@ for name in {MODULES!r}:
             del sys.modules[loaded]
     importlib.import_module(name)
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,9 @@ REQUIREMENT = st.sampled_from(REQUIREMENTS)
 
 
 def result(status, requirement="required", blocked_by=None, name="pre.x"):
-    return Result(id=name, phase="pre", status=status, requirement=requirement, blocked_by=blocked_by, reason="why")
+    return Result(
+        id=name, phase="pre", status=status, requirement=requirement, blocked_by=blocked_by, reason="why"
+    )
 
 
 def decided(*results, policy=Policy(), **options):
@@ -35,7 +37,9 @@ def test_a_required_failure_or_error_blocks_whatever_else_there_is(results):
 def test_proceed_needs_evidence_and_no_open_question(results):
     if decided(*results).decision == "proceed":
         assert any(r.status != "skip" for r in results)
-        assert not any(r.requirement == "required" and r.status in ("fail", "error", "unknown") for r in results)
+        assert not any(
+            r.requirement == "required" and r.status in ("fail", "error", "unknown") for r in results
+        )
         assert not any(r.requirement == "required" and r.status == "skip" and r.blocked_by for r in results)
 
 
@@ -103,7 +107,12 @@ def test_a_freeze_window_holds_and_says_which():
 def test_a_plugins_verdict_keeps_the_original_beside_it_and_gets_its_exit_code_from_the_decision():
     own = verdict("block", [Reason(text="x")])
     found = overruled(own, Verdict("proceed", exit_code=99, decided_by="break-glass"))
-    assert (found.decision, found.exit_code, found.decided_by, found.original) == ("proceed", 0, "break-glass", own)
+    assert (found.decision, found.exit_code, found.decided_by, found.original) == (
+        "proceed",
+        0,
+        "break-glass",
+        own,
+    )
 
 
 def test_a_plugin_can_not_make_proceed_of_nothing_run():

@@ -353,7 +353,7 @@ def test_without_proc_psutil_says_what_it_knows_and_the_rest_is_not_known(tmp_pa
 
 
 def cpu_times(user: int, idle: int) -> str:
-    """A /proc/stat in which this process' CPUs have been busy for `user` ticks, and one that it may not use idled."""
+    """A /proc/stat whose usable CPUs were busy for `user` ticks; one that may not be used idled."""
     allowed = "".join(f"cpu{cpu} {user} 0 0 {idle} 0 0 0 0 0 0\n" for cpu in sorted(os.sched_getaffinity(0)))
     return f"{allowed}cpu9999 0 0 0 {user + idle} 0 0 0 0 0 0\n"
 

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from gatekeeper import UsageError
 from gatekeeper.testing import GateResult, Project, run_gate
-from gatekeeper_gates.cleanup import cleanup, leftovers
+from gatekeeper_gates.cleanup import cleanup, places, processes
 
 QUICK = {"settle": "0s"}
 Spawn = Callable[..., "subprocess.Popen[str]"]
@@ -248,14 +249,14 @@ def test_a_watched_port_counts_whoever_opened_it(tmp_path: Path) -> None:
 @given(first=st.integers(1, 65535), size=st.integers(0, 100))
 def test_port_ranges_hold_both_ends(first: int, size: int) -> None:
     last = min(65535, first + size)
-    assert [*leftovers.port_range(f"{first}-{last}")] == [*range(first, last + 1)]
-    assert [*leftovers.port_range(first)] == [first]
+    assert [*processes.port_range(f"{first}-{last}")] == [*range(first, last + 1)]
+    assert [*processes.port_range(first)] == [first]
 
 
 @pytest.mark.parametrize("item", [0, 65536, -1, "80-70", "a", "", "1-", "-2", "1-2-3", "²"])
 def test_what_is_no_port_is_refused(item: Any) -> None:
     with pytest.raises(ValueError, match="expected a port"):
-        leftovers.port_range(item)
+        processes.port_range(item)
 
 
 # -- files and disk ------------------------------------------------------------------------------------------
@@ -328,8 +329,8 @@ def test_a_pattern_that_matches_a_whole_disk_is_an_error(
 ) -> None:
     rule = {"files": [{"path": "*"}], "disk": [{"path": "."}]}
     before = snapshot(tmp_path, **rule)
-    monkeypatch.setattr(leftovers, "MAX_PATHS", 2)
-    monkeypatch.setattr(leftovers, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(places, "MAX_PATHS", 2)
+    monkeypatch.setattr(places, "MAX_ENTRIES", 2)
     for name in "abcd":
         (tmp_path / name).touch()
     assert judged(tmp_path, before, files=rule["files"]).status == "error"
@@ -430,6 +431,12 @@ def test_less_available_memory_warns_or_fails_as_told(tmp_path: Path) -> None:
 # -- settings ------------------------------------------------------------------------------------------------
 
 
+def test_the_documented_example_is_valid(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "gates" / "post.cleanup.md").read_text("utf-8")
+    example = tomllib.loads(page.partition("```toml\n")[2].partition("```")[0])
+    assert run_gate(cleanup, example["gates"]["cleanup"], root=tmp_path).status in ("unknown", "fail")
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -472,6 +479,16 @@ def test_gatekeepers_own_processes_and_a_pager_are_not_left_by_the_flow(tmp_path
     assert "VERDICT  PROCEED" in shown.stdout, shown.stdout
 
 
+def test_in_one_run_of_both_phases_gates_are_not_taken_for_a_flow(tmp_path: Path) -> None:
+    project = Project(tmp_path).write(
+        {"gatekeeper.toml": '[gates.cleanup.processes]\nsettle = "0s"\n', "gates/gate_busy.py": BUSY_GATE}
+    )
+    assert project.run("pre").exit_code == 0
+    outcome = project.run("all", "post.cleanup", "post.busy", "--isolation", "spawn")
+    assert outcome["post.busy"].status == "pass"
+    assert outcome["post.cleanup"].status == "pass", outcome["post.cleanup"].reason
+
+
 def test_without_any_configuration_a_left_process_blocks(tmp_path: Path, spawn: Spawn) -> None:
     project = Project(tmp_path)
     assert project.run("pre").exit_code == 0
@@ -489,7 +506,7 @@ def test_what_someone_does_in_another_terminal_is_not_counted(
 ) -> None:
     before = snapshot(tmp_path)
     editor = spawn("", "editor")
-    monkeypatch.setattr(leftovers, "_terminal", lambda p: "pts/2" if p.pid == editor.pid else "pts/1")
+    monkeypatch.setattr(processes, "_terminal", lambda p: "pts/2" if p.pid == editor.pid else "pts/1")
     assert judged(tmp_path, before).status == "pass"
-    monkeypatch.setattr(leftovers, "_terminal", lambda p: None if p.pid == editor.pid else "pts/1")
+    monkeypatch.setattr(processes, "_terminal", lambda p: None if p.pid == editor.pid else "pts/1")
     assert judged(tmp_path, before).status == "fail"

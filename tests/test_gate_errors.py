@@ -5,18 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gatekeeper_gates.errors import PRESETS, errors
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatekeeper import UsageError
 from gatekeeper.testing import GateResult, run_gate
+from gatekeeper_gates.errors import PRESETS, errors
 
 FIVE = {"rate": {"fail": "5%"}}
 
 
 def judge(folder: Path, settings: dict[str, Any], *, ok: int = 0, junk: int = 0, **failed: int) -> GateResult:
-    """The gate on a log with `ok` good records, so many failed ones of each type, and so many lines of junk."""
+    """The gate on a log with `ok` good records, so many failed ones of each type, and so many lines of
+    junk.
+    """
     lines = [json.dumps({"level": "info"})] * ok + ["no json"] * junk
     for kind, count in failed.items():
         record = {"status": int(kind[1:])} if kind[1:].isdigit() else {"level": "error", "error_type": kind}
@@ -26,10 +28,12 @@ def judge(folder: Path, settings: dict[str, Any], *, ok: int = 0, junk: int = 0,
     return run_gate(errors, settings, root=folder, samples=[("log", file)])
 
 
-# -- verdicts ----------------------------------------------------------------------------------------------------
+# -- verdicts --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("failed", "status"), [(0, "pass"), (10, "pass"), (11, "warn"), (50, "warn"), (51, "fail")])
+@pytest.mark.parametrize(
+    ("failed", "status"), [(0, "pass"), (10, "pass"), (11, "warn"), (50, "warn"), (51, "fail")]
+)
 def test_the_rate_is_held_against_its_limits(tmp_path: Path, failed: int, status: str) -> None:
     result = judge(tmp_path, {"rate": {"warn": "1%", "fail": "5%"}}, ok=1000 - failed, KeyError=failed)
     finding = result.finding("log")
@@ -38,9 +42,12 @@ def test_the_rate_is_held_against_its_limits(tmp_path: Path, failed: int, status
 
 def test_a_finding_has_the_interval_the_types_and_the_numbers(tmp_path: Path) -> None:
     finding = judge(tmp_path, FIVE, ok=90, s503=7, s404=3).finding("log")
-    assert finding.message == "10 of 100 log failed, 10 %, over the limit of 5 % (5xx 7, 4xx 3)"
+    assert finding.message == "log: 10 of 100 failed, 10 %, over the limit of 5 % (5xx 7, 4xx 3)"
     interval = finding.evidence["interval"]
-    assert (interval["low"], interval["high"]) == (pytest.approx(0.0552, abs=1e-4), pytest.approx(0.1744, abs=1e-4))
+    assert (interval["low"], interval["high"]) == (
+        pytest.approx(0.0552, abs=1e-4),
+        pytest.approx(0.1744, abs=1e-4),
+    )
     assert (interval["method"], interval["level"]) == ("Wilson", 0.95)
 
 
@@ -52,7 +59,8 @@ def test_a_finding_has_the_interval_the_types_and_the_numbers(tmp_path: Path) ->
         (100, 1, "warn"),  # the interval reaches 5.4 %
         (100, 5, "warn"),
         (100, 6, "fail"),
-        (1000, 37, "pass"),  # reaches 5.06 % at 37? see below
+        (1000, 36, "pass"),  # reaches 4.9 %
+        (1000, 37, "warn"),  # reaches 5.1 %
         (1000, 50, "warn"),
         (1000, 51, "fail"),
     ],
@@ -67,8 +75,11 @@ def test_a_warn_limit_of_ones_own_rules_instead(tmp_path: Path) -> None:
     assert judge(tmp_path, {"rate": {"warn": "2%", "fail": "5%"}}, ok=98, KeyError=2).status == "pass"
 
 
+@settings(deadline=None)
 @given(total=st.integers(20, 60), data=st.data())
-def test_more_errors_are_never_better(tmp_path_factory: pytest.TempPathFactory, total: int, data: st.DataObject) -> None:
+def test_more_errors_are_never_better(
+    tmp_path_factory: pytest.TempPathFactory, total: int, data: st.DataObject
+) -> None:
     few = data.draw(st.integers(0, total - 1))
     order = ["pass", "warn", "fail"]
     folder = tmp_path_factory.getbasetemp()
@@ -93,12 +104,12 @@ def test_no_error_at_all_may_be_asked_of_any_number(tmp_path: Path) -> None:
     assert judge(tmp_path, {"rate": {"fail": 0}}, ok=3, E=1).status == "fail"
 
 
-# -- no data is never a pass -------------------------------------------------------------------------------------
+# -- no data is never a pass -----------------------------------------------------------------------------
 
 
 def test_too_few_events_are_unknown_and_say_how_many_are_missing(tmp_path: Path) -> None:
     result = judge(tmp_path, FIVE, ok=12)
-    assert (result.status, result.reason) == ("unknown", "12 events log, 20 are needed: 8 missing")
+    assert (result.status, result.reason) == ("unknown", "log: 12 events, 20 are needed: 8 missing")
     assert judge(tmp_path, {**FIVE, "min_events": 100}, ok=99).status == "unknown"
     assert judge(tmp_path, {"by_type": {"5xx": {"fail": "0.1%"}}}, ok=999).status == "unknown"
 
@@ -140,7 +151,9 @@ def test_events_that_are_named_and_not_counted_are_unknown(tmp_path: Path) -> No
 
 
 def test_a_misspelt_type_is_unknown_and_a_type_that_did_not_occur_passes(tmp_path: Path) -> None:
-    result = judge(tmp_path, {"by_type": {"timout": {"fail": "5%"}, "PaymentDeclined": {"fail": "5%"}}}, ok=30)
+    result = judge(
+        tmp_path, {"by_type": {"timout": {"fail": "5%"}, "PaymentDeclined": {"fail": "5%"}}}, ok=30
+    )
     assert result.finding("log.timout").message == "no error has the type 'timout'. Did you mean 'timeout'?"
     assert result.finding("log.PaymentDeclined").status == "pass"
 
@@ -149,17 +162,24 @@ def test_errors_without_a_type_are_not_taken_for_the_absence_of_one(tmp_path: Pa
     file = tmp_path / "summary.json"
     settings = {"by_type": {"5xx": {"fail": "5%"}}}
     for failed, status in ((0, "pass"), (1, "pass"), (10, "unknown")):
-        file.write_text(json.dumps({"metrics": {"http_req_failed": {"passes": failed, "fails": 100 - failed}}}))
+        file.write_text(
+            json.dumps({"metrics": {"http_req_failed": {"passes": failed, "fails": 100 - failed}}})
+        )
         result = run_gate(errors, settings, root=tmp_path, samples=[("k6", file)])
         assert result.status == status
 
 
 def test_junit_and_log_are_judged_each_by_itself(tmp_path: Path) -> None:
-    (tmp_path / "j.xml").write_text("<testsuite>" + "<testcase/>" * 19 + "<testcase><error/></testcase></testsuite>")
+    (tmp_path / "j.xml").write_text(
+        "<testsuite>" + "<testcase/>" * 19 + "<testcase><error/></testcase></testsuite>"
+    )
     (tmp_path / "app.log").write_text('{"level": "info"}\n' * 20)
     samples = [("junit", tmp_path / "j.xml"), ("log", tmp_path / "app.log")]
     result = run_gate(errors, {"rate": {"fail": 0}}, root=tmp_path, samples=samples)
-    assert {finding.name: finding.status for finding in result.result.findings} == {"tests": "fail", "log": "pass"}
+    assert {finding.name: finding.status for finding in result.result.findings} == {
+        "tests": "fail",
+        "log": "pass",
+    }
 
 
 def test_two_files_of_the_same_events_are_added(tmp_path: Path) -> None:
@@ -169,7 +189,7 @@ def test_two_files_of_the_same_events_are_added(tmp_path: Path) -> None:
     assert run_gate(errors, FIVE, root=tmp_path, samples=samples).finding("log").n == 20
 
 
-# -- settings ----------------------------------------------------------------------------------------------------
+# -- settings --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -198,5 +218,5 @@ def test_a_preset_asks_nothing_of_a_project_that_counts_nothing(tmp_path: Path, 
 
 def test_a_preset_judges_what_was_counted_unless_a_rate_is_set(tmp_path: Path) -> None:
     assert judge(tmp_path, PRESETS["service"], ok=90, E=10).status == "fail"
-    assert judge(tmp_path, {**PRESETS["service"], "rate": {"fail": "20%"}}, ok=90, E=10).status == "warn"
+    assert judge(tmp_path, {**PRESETS["service"], "rate": {"fail": "12%"}}, ok=90, E=10).status == "warn"
     assert run_gate(errors, {**PRESETS["service"], **FIVE}, root=tmp_path).status == "unknown"

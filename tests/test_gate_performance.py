@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gatekeeper_gates.performance import PRESETS, performance
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatekeeper import UsageError
 from gatekeeper.testing import GateResult, run_gate
+from gatekeeper_gates.performance import PRESETS, performance
 
 
 def judge(folder: Path, budgets: dict[str, Any], *lines: dict[str, Any], **settings: Any) -> GateResult:
@@ -35,12 +35,16 @@ def openmetrics(folder: Path, text: str, budgets: dict[str, Any]) -> GateResult:
     return run_gate(performance, {"budgets": budgets}, root=folder, samples=[("openmetrics", file)])
 
 
-# -- verdicts ----------------------------------------------------------------------------------------------------
+# -- verdicts --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("value", "status"), [(150, "pass"), (200, "pass"), (250, "warn"), (300, "warn"), (301, "fail")])
+@pytest.mark.parametrize(
+    ("value", "status"), [(150, "pass"), (200, "pass"), (250, "warn"), (300, "warn"), (301, "fail")]
+)
 def test_one_value_is_held_against_its_budget(tmp_path: Path, value: float, status: str) -> None:
-    result = judge(tmp_path, {"duration": {"warn": "200s", "fail": "300s"}}, *values("duration", value, unit="s"))
+    result = judge(
+        tmp_path, {"duration": {"warn": "200s", "fail": "300s"}}, *values("duration", value, unit="s")
+    )
     finding = result.finding("duration")
     assert (result.status, finding.observed, finding.unit, finding.n) == (status, value, "s", 1)
     assert finding.limit == (300 if status in ("pass", "fail") else 200)
@@ -75,7 +79,10 @@ def test_each_statistic(tmp_path: Path, statistic: str, expected: float) -> None
 
 
 def test_labels_select(tmp_path: Path) -> None:
-    lines = [*values("t", 1, unit="s", labels={"endpoint": "/x"}), *values("t", 9, unit="s", labels={"endpoint": "/y"})]
+    lines = [
+        *values("t", 1, unit="s", labels={"endpoint": "/x"}),
+        *values("t", 9, unit="s", labels={"endpoint": "/y"}),
+    ]
     key = 't{endpoint="/x"}'
     assert judge(tmp_path, {key: {"fail": "2s"}}, *lines).status == "pass"
     whole = judge(tmp_path, {"t.max": {"fail": "2s"}}, *lines)
@@ -83,14 +90,17 @@ def test_labels_select(tmp_path: Path) -> None:
     assert whole.finding("t.max").hint == 'the highest value is 9 s, of t{endpoint="/y"}'
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e6), min_size=20, max_size=40), st.floats(0, 1e6))
-def test_the_verdict_is_the_comparison(tmp_path_factory: pytest.TempPathFactory, given: list[float], limit: float) -> None:
+def test_the_verdict_is_the_comparison(
+    tmp_path_factory: pytest.TempPathFactory, given: list[float], limit: float
+) -> None:
     folder = tmp_path_factory.getbasetemp()
     finding = judge(folder, {"t.p95": {"fail": limit}}, *values("t", *given)).finding("t.p95")
     assert finding.status == ("fail" if finding.observed > limit else "pass")
 
 
-# -- no data is never a pass -------------------------------------------------------------------------------------
+# -- no data is never a pass -----------------------------------------------------------------------------
 
 
 def test_too_few_samples_are_unknown_and_say_how_many_are_missing(tmp_path: Path) -> None:
@@ -118,7 +128,9 @@ def test_a_series_that_nobody_measured_is_unknown_with_the_nearest_name(tmp_path
 
 
 def test_a_name_with_its_unit_is_told_the_name_without(tmp_path: Path) -> None:
-    assert "Did you mean 'duration'?" in judge(tmp_path, {"duration_ms": {"fail": 2}}, {"duration_ms": 1}).reason
+    assert (
+        "Did you mean 'duration'?" in judge(tmp_path, {"duration_ms": {"fail": 2}}, {"duration_ms": 1}).reason
+    )
 
 
 def test_a_misspelt_statistic_is_named(tmp_path: Path) -> None:
@@ -153,27 +165,37 @@ def test_a_broken_file_is_an_error_with_its_line(tmp_path: Path) -> None:
     assert "x.jsonl:2" in result.reason
 
 
-# -- units -------------------------------------------------------------------------------------------------------
+# -- units -----------------------------------------------------------------------------------------------
 
 
 def test_a_size_limit_on_a_duration_is_an_error_that_names_both(tmp_path: Path) -> None:
-    result = judge(tmp_path, {"t": {"fail": "400MB"}, "u": {"fail": 2}}, *values("t", 1, unit="s"), *values("u", 1))
+    result = judge(
+        tmp_path, {"t": {"fail": "400MB"}, "u": {"fail": 2}}, *values("t", 1, unit="s"), *values("u", 1)
+    )
     assert (result.status, result.reason) == ("error", "t is a time, but its limit 400 MB is a size")
     assert result.finding("u").status == "pass", "the others are judged all the same"
 
 
 @pytest.mark.parametrize(
     ("unit", "statistic", "limit", "status"),
-    [("s", "max", "2s", "pass"), ("s", "max", 2, "pass"), ("", "max", 2, "pass"), ("", "max", "2s", "error"),
-     ("s", "count", "2s", "error"), ("s", "count", 2, "pass"), ("%", "max", "2%", "pass"), ("requests/s", "max", "2s", "error")],
-)  # fmt: skip
+    [
+        ("s", "max", "2s", "pass"),
+        ("s", "max", 2, "pass"),
+        ("", "max", 2, "pass"),
+        ("", "max", "2s", "error"),
+        ("s", "count", "2s", "error"),
+        ("s", "count", 2, "pass"),
+        ("%", "max", "2%", "pass"),
+        ("requests/s", "max", "2s", "error"),
+    ],
+)
 def test_the_limit_has_the_unit_of_what_is_measured(
     tmp_path: Path, unit: str, statistic: str, limit: Any, status: str
 ) -> None:
     assert judge(tmp_path, {f"t.{statistic}": {"fail": limit}}, *values("t", 1, unit=unit)).status == status
 
 
-# -- k6 and histograms -------------------------------------------------------------------------------------------
+# -- k6 and histograms -----------------------------------------------------------------------------------
 
 TREND = {"avg": 140.0, "min": 119.0, "med": 140.9, "max": 154.6, "p(90)": 146.8, "p(95)": 148.2}
 
@@ -196,7 +218,10 @@ def test_a_k6_summary_is_judged_by_its_percentiles(tmp_path: Path) -> None:
 def test_k6_without_a_single_request_is_unknown(tmp_path: Path) -> None:
     metrics = {"http_reqs": {"count": 0, "rate": 0}, "http_req_duration": dict.fromkeys(TREND, 0.0)}
     result = k6(tmp_path, metrics, {"budgets": {"http_req_duration.p95": {"fail": "200ms"}}})
-    assert (result.status, result.reason) == ("unknown", "p95 needs 20 samples, http_req_duration has 0: 20 missing")
+    assert (result.status, result.reason) == (
+        "unknown",
+        "p95 needs 20 samples, http_req_duration has 0: 20 missing",
+    )
 
 
 def test_a_trend_that_does_not_say_its_count_is_unknown_unless_that_is_accepted(tmp_path: Path) -> None:
@@ -226,7 +251,7 @@ def test_a_percentile_beyond_the_last_bucket_never_passes(tmp_path: Path, limit:
     assert result.status == status
 
 
-# -- settings ----------------------------------------------------------------------------------------------------
+# -- settings --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

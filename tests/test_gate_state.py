@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
+import tomllib
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -393,6 +394,12 @@ def test_two_rules_about_one_file_both_count(counters: Path) -> None:
     assert around(counters, values(version=1), values=rules).status == "fail"
 
 
+def test_the_documented_example_is_valid(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "gates" / "post.state.md").read_text("utf-8")
+    example = tomllib.loads(page.partition("```toml\n")[2].partition("```")[0])
+    assert run_gate(state, example["gates"]["state"], root=tmp_path).status in ("unknown", "fail")
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -400,6 +407,7 @@ def test_two_rules_about_one_file_both_count(counters: Path) -> None:
         ({"files": [{}]}, 'missing key "path"'),
         ({"sqlite": [{"path": "a", "tables": {"t": {"min": 5, "max": 1}}}]}, "impossible range"),
         ({"sqlite": [{"path": "a", "tables": {"t": {"grow": True}}}]}, "grow"),
+        ({"values": [{"path": "a.json"}]}, "no keys are declared"),
         ({"values": [{"path": "a.yaml", "never": ["x"]}]}, ".json or .toml"),
         ({"values": [{"path": "a.json", "never": ["x..y"]}]}, "dotted key"),
         ({"values": [{"path": "a.json", "delta": {"x": {}}}]}, "neither min nor max"),

@@ -65,7 +65,9 @@ def test_a_declared_fact_is_gathered_once_and_a_broken_one_is_an_error(gatekeepe
     assert (gatekeeper_project.root / "gathered").read_text() == "x"
     assert outcome["pre.declared[b]"].status == "pass"
     assert outcome["pre.needs_broken"].status == "error"
-    assert outcome["pre.needs_broken"].reason == "fact 'broken' could not be gathered: RuntimeError: no driver"
+    assert (
+        outcome["pre.needs_broken"].reason == "fact 'broken' could not be gathered: RuntimeError: no driver"
+    )
 
 
 def test_an_undeclared_fact_is_gathered_by_the_gate_that_asks(gatekeeper_project):
@@ -100,7 +102,8 @@ def test_a_source_reads_samples(gatekeeper_project):
 def test_a_plan_that_loses_gates_to_a_hook_is_partial(gatekeeper_project):
     gatekeeper_project.write(
         {
-            "gates/gate_plan.py": PASSING + """
+            "gates/gate_plan.py": PASSING
+            + """
     @pre
     def other(ctx):
         ctx.check(True)
@@ -117,7 +120,8 @@ def test_a_plan_that_loses_gates_to_a_hook_is_partial(gatekeeper_project):
 def test_a_wrapper_surrounds_a_gate_and_a_plain_one_replaces_it(gatekeeper_project):
     gatekeeper_project.write(
         {
-            "gates/gate_wrapped.py": PASSING + """
+            "gates/gate_wrapped.py": PASSING
+            + """
     @pre
     def replaced(ctx):
         1 / 0
@@ -147,7 +151,8 @@ def test_a_wrapper_surrounds_a_gate_and_a_plain_one_replaces_it(gatekeeper_proje
 def test_results_are_observed_as_they_come_and_a_broken_observer_changes_nothing(gatekeeper_project):
     gatekeeper_project.write(
         {
-            "gates/gate_seen.py": PASSING + """
+            "gates/gate_seen.py": PASSING
+            + """
     def gatekeeper_result(result):
         with open("seen", "a") as file:
             file.write(result.id + " " + result.status)
@@ -164,7 +169,8 @@ def test_results_are_observed_as_they_come_and_a_broken_observer_changes_nothing
 def test_a_plugin_decides_and_the_original_verdict_stays_beside_it(gatekeeper_project):
     gatekeeper_project.write(
         {
-            "gates/gate_decide.py": PASSING + """
+            "gates/gate_decide.py": PASSING
+            + """
     from gatekeeper import Reason, Verdict
 
     def gatekeeper_decide(run):
@@ -183,7 +189,8 @@ def test_a_plugin_decides_and_the_original_verdict_stays_beside_it(gatekeeper_pr
 def test_a_report_of_a_plugin_is_a_format_like_any_other(gatekeeper_project):
     gatekeeper_project.write(
         {
-            "gates/gate_report.py": PASSING + """
+            "gates/gate_report.py": PASSING
+            + """
     from gatekeeper import Report
 
     def gatekeeper_reports():
@@ -192,7 +199,10 @@ def test_a_report_of_a_plugin_is_a_format_like_any_other(gatekeeper_project):
         }
     )
     assert gatekeeper_project.command("run", "pre", "good", "--format", "count").stdout == "1\n"
-    names = [r["name"] for r in json.loads(gatekeeper_project.command("list", "--format", "json").stdout)["reports"]]
+    names = [
+        r["name"]
+        for r in json.loads(gatekeeper_project.command("list", "--format", "json").stdout)["reports"]
+    ]
     assert "count" in names
 
 

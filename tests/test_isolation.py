@@ -202,7 +202,9 @@ def test_processes_that_escape_are_killed_and_named(gatekeeper_project):
     seconds = str(100_000 + os.getpid())
     gatekeeper_project.write({"gates/gate_escape.py": ESCAPES.replace("{seconds}", seconds)})
     outcome = gatekeeper_project.run("pre", "gates/gate_escape.py")
-    left = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"]) if seconds in (p.info["cmdline"] or [])]
+    left = [
+        p.info["cmdline"] for p in psutil.process_iter(["cmdline"]) if seconds in (p.info["cmdline"] or [])
+    ]
     assert left == []
     for gate in ("leaves_a_program", "leaves_a_daemon", "leaves_in_its_group"):
         result = outcome[f"pre.{gate}"]
@@ -234,7 +236,10 @@ def test_an_interrupted_run_reports_what_it_has_and_exits_2(tmp_path: Path, numb
     command = [sys.executable, "-m", "gatekeeper", "run", "pre", "quick", "slow", "--isolation", isolation]
     report = tmp_path / "r.json"
     process = subprocess.Popen(
-        [*command, "--format", f"json={report}"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*command, "--format", f"json={report}"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 20
     while not (tmp_path / "running").exists() and time.monotonic() < deadline:

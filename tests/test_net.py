@@ -1,4 +1,6 @@
-"""`gatekeeper.net`: what is asked ends in time, whatever the other side does, and says clearly what went wrong."""
+"""`gatekeeper.net`: what is asked ends in time, whatever the other side does, and says clearly what went
+wrong.
+"""
 
 import gzip
 import socket
@@ -9,10 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
-from certificates import Authority
 from hypothesis import given
 from hypothesis import strategies as st
+
+from certificates import Authority
+from gatekeeper.net import ProbeError, connect, http, resolve, safe_url, tls
 from loopback import (
+    Handler,
     Server,
     answering,
     ends,
@@ -24,8 +29,6 @@ from loopback import (
     response,
     trickling,
 )
-
-from gatekeeper.net import ProbeError, connect, http, resolve, safe_url, tls
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 WITHIN = 0.4
@@ -72,7 +75,7 @@ class TestDeadlineOfHttp:
             "trickles a body that ends with the connection",
         ],
     )
-    def test_it_holds(self, handler, at) -> None:
+    def test_it_holds(self, handler: Handler, at: str) -> None:
         with Server(handler) as server, ends(WITHIN, server):
             with pytest.raises(ProbeError) as caught:
                 http(url(server), within=WITHIN)
@@ -114,9 +117,9 @@ class TestDeadlineOfHttp:
 
 class TestHttp:
     def test_answers_are_told_whatever_their_status(self) -> None:
-        with Server(answering(response(b'{"db":"down"}', "503 Service Unavailable", X_A="1"))) as server:
-            with ends(1, server):
-                answer = http(url(server), within=2)
+        down = answering(response(b'{"db":"down"}', "503 Service Unavailable", X_A="1"))
+        with Server(down) as server, ends(1, server):
+            answer = http(url(server), within=2)
         assert (answer.status, answer.reason) == (503, "Service Unavailable")
         assert answer.text == '{"db":"down"}'
         assert answer.headers["x-a"] == "1"
@@ -193,7 +196,7 @@ class TestHttp:
             (answering(response(b"no gzip", Content_Encoding="gzip")), "protocol", "HTTP"),
         ],
     )
-    def test_broken_answers_are_told_apart(self, handler, kind, words) -> None:
+    def test_broken_answers_are_told_apart(self, handler: Handler, kind: str, words: str) -> None:
         with Server(handler) as server, ends(2, server):
             with pytest.raises(ProbeError) as caught:
                 http(url(server), within=2)
@@ -261,9 +264,9 @@ class TestRedirects:
         assert b"Authorization" not in seen[0]
 
     def test_a_redirect_to_a_file_is_an_error(self) -> None:
-        with Server(answering(response(b"", "302 Found", Location="file:///etc/passwd"))) as server:
-            with pytest.raises(ProbeError) as caught:
-                http(url(server), redirects=1)
+        away = answering(response(b"", "302 Found", Location="file:///etc/passwd"))
+        with Server(away) as server, pytest.raises(ProbeError) as caught:
+            http(url(server), redirects=1)
         assert caught.value.kind == "protocol"
 
     @pytest.mark.parametrize(
@@ -302,16 +305,16 @@ class TestProxy:
         assert answer.text == "deep"
 
     @pytest.mark.parametrize("handler", [hanging(), trickling(b"H")], ids=["hangs", "trickles"])
-    def test_the_deadline_holds_there_too(self, handler) -> None:
+    def test_the_deadline_holds_there_too(self, handler: Handler) -> None:
         with Server(handler) as proxy, ends(WITHIN, proxy):
             with pytest.raises(ProbeError) as caught:
                 http("https://never.invalid/", proxy=f"http://127.0.0.1:{proxy.port}", within=WITHIN)
             assert caught.value.kind == "timeout"
 
     def test_a_refusal_is_told(self) -> None:
-        with Server(answering(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")) as proxy:
-            with pytest.raises(ProbeError, match="407"):
-                http("https://never.invalid/", proxy=f"http://127.0.0.1:{proxy.port}", within=2)
+        refusal = answering(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+        with Server(refusal) as proxy, pytest.raises(ProbeError, match="407"):
+            http("https://never.invalid/", proxy=f"http://127.0.0.1:{proxy.port}", within=2)
 
 
 class TestConnect:
@@ -383,7 +386,7 @@ class TestResolve:
         over = threading.Event()
         monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: over.wait(30) and [])
         started = time.monotonic()
-        with pytest.raises(ProbeError, match="resolving slow.invalid") as caught:
+        with pytest.raises(ProbeError, match=r"resolving slow\.invalid") as caught:
             resolve("slow.invalid", within=WITHIN)
         assert caught.value.kind == "timeout"
         assert time.monotonic() - started < WITHIN + 1
@@ -446,7 +449,7 @@ class TestTls:
     @pytest.mark.parametrize(
         "handler", [hanging(), trickling(b"", b"\x16\x03\x03\x40\x00")], ids=["hangs", "trickles"]
     )
-    def test_a_handshake_without_end_ends(self, handler) -> None:
+    def test_a_handshake_without_end_ends(self, handler: Handler) -> None:
         with Server(handler) as server, ends(WITHIN, server), pytest.raises(ProbeError):
             tls("127.0.0.1", server.port, within=WITHIN)
 
@@ -476,6 +479,7 @@ def test_a_password_is_never_in_a_shown_url(user: str, password: str, rest: str)
 
 
 def test_importing_it_loads_no_http_client() -> None:
-    code = "import sys, gatekeeper.net; print(*(m for m in ('urllib3', 'http.client', 'asyncio') if m in sys.modules))"
+    heavy = ["urllib3", "http.client", "asyncio", "concurrent.futures"]
+    code = f"import sys, gatekeeper.net; print(*(m for m in {heavy} if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

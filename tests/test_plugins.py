@@ -88,7 +88,9 @@ def test_installed_plugins_of_the_same_name_are_refused_with_both_distributions(
     (site / "first_gates.py").write_text(GOOD)
     distribution(site, "first", "thing = first_gates")
     distribution(site, "second", "thing = first_gates")
-    gatekeeper_project.environment["PYTHONPATH"] = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+    gatekeeper_project.environment["PYTHONPATH"] = os.pathsep.join(
+        [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
     outcome = gatekeeper_project.command("run", "pre")
     assert outcome.exit_code == 4
     assert "two plugins are named 'thing': entry point of first and entry point of second" in outcome.stderr
@@ -101,7 +103,9 @@ def test_entry_points_are_those_that_importlib_finds(tmp_path):
     expected = {(e.name, e.module) for e in reference(group="gatekeeper", name="resources")}
     found = {(e.name, e.value) for e in entry_points(sys.path)}
     assert expected <= found
-    assert [(e.name, e.value, e.distribution) for e in entry_points([str(tmp_path), str(tmp_path / "none")])] == [
+    assert [
+        (e.name, e.value, e.distribution) for e in entry_points([str(tmp_path), str(tmp_path / "none")])
+    ] == [
         ("a", "mod_a", "one"),
         ("b", "mod_b : attr", "one"),
     ]

@@ -68,7 +68,9 @@ def test_an_empty_folder_gets_one_json_document_with_its_exit_code(gatekeeper_pr
 
 
 def test_nothing_to_run_is_exit_5_and_says_so(gatekeeper_project):
-    gatekeeper_project.write({"gates/gate_s.py": "from gatekeeper import pre\n@pre\ndef s(ctx): ctx.skip('not here')\n"})
+    gatekeeper_project.write(
+        {"gates/gate_s.py": "from gatekeeper import pre\n@pre\ndef s(ctx): ctx.skip('not here')\n"}
+    )
     outcome = gatekeeper_project.run("pre", "s")
     assert (outcome.exit_code, outcome.verdict.decision) == (5, "none")
     assert "no gate ran" in outcome.stdout
@@ -127,6 +129,22 @@ def test_a_report_is_whole_or_not_there(project):
     assert outcome.exit_code == 0
     msgspec.json.decode(target.read_bytes(), type=Run)
     assert [p.name for p in project.root.iterdir() if p.name.endswith(".tmp")] == []
+
+
+def test_a_device_is_written_to_and_a_link_stays_a_link(project):
+    (project.root / "real").mkdir()
+    (project.root / "real" / "r.json").write_text("")
+    (project.root / "r.json").symlink_to("real/r.json")
+    fifo = project.root / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDWR)
+    formats = ["--format", "term", "--format", "json=r.json", "--format", "lines=fifo"]
+    assert project.command("run", "pre", "good", *formats).exit_code == 0
+    assert (project.root / "r.json").is_symlink()
+    assert json.loads((project.root / "real" / "r.json").read_text())["verdict"]["decision"] == "proceed"
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
+    assert b"pre.good" in os.read(reader, 65536)
+    os.close(reader)
 
 
 def test_a_closed_stdout_does_not_change_the_exit_code(project):
@@ -326,7 +344,9 @@ def test_inputs_and_outputs_are_values_or_files(gatekeeper_project):
     assert gatekeeper_project.run("post", "complete", *given, "--input", "expected=3").exit_code == 1
     missing = gatekeeper_project.run("post", "complete", *given)
     assert "--input expected=FILE" in missing["post.complete"].reason
-    broken = gatekeeper_project.run("post", "complete", "--output", "orders=data/none.jsonl", "--input", "expected=2")
+    broken = gatekeeper_project.run(
+        "post", "complete", "--output", "orders=data/none.jsonl", "--input", "expected=2"
+    )
     assert (broken.exit_code, broken["post.complete"].status) == (1, "error")
     assert "none.jsonl" in broken["post.complete"].reason
 
@@ -355,7 +375,9 @@ def test_a_secret_is_redacted_wherever_a_gate_puts_it(gatekeeper_project, isolat
         }
     )
     outcome = gatekeeper_project.run("pre", "leaks", "-vv", "--isolation", isolation, "--save", "saved.json")
-    everything = outcome.stdout + outcome.report.read_text() + (gatekeeper_project.root / "saved.json").read_text()
+    everything = (
+        outcome.stdout + outcome.report.read_text() + (gatekeeper_project.root / "saved.json").read_text()
+    )
     if isolation != "none":  # there a gate prints straight to stderr
         everything += outcome.stderr
     assert "message ***" in everything
@@ -383,7 +405,11 @@ def test_a_gate_settles_within_retry_for_and_every_attempt_is_kept(gatekeeper_pr
     )
     outcome = gatekeeper_project.run("pre", "settles", "never")
     settles, never = outcome["pre.settles"], outcome["pre.never"]
-    assert (settles.status, settles.flaky, [a.status for a in settles.attempts]) == ("pass", True, ["fail", "fail", "pass"])
+    assert (settles.status, settles.flaky, [a.status for a in settles.attempts]) == (
+        "pass",
+        True,
+        ["fail", "fail", "pass"],
+    )
     assert (never.status, len(never.attempts)) == ("fail", 3)
     assert "flaky" in outcome.stdout
 
@@ -449,7 +475,9 @@ def test_a_freeze_window_holds(project):
 
 
 def test_the_subjects_artifact_is_named_by_its_digest(project):
-    project.write({"dist/app.whl": "content", "gatekeeper.toml": '[subject]\nname = "app"\nartifact = "dist/*.whl"\n'})
+    project.write(
+        {"dist/app.whl": "content", "gatekeeper.toml": '[subject]\nname = "app"\nartifact = "dist/*.whl"\n'}
+    )
     subject = project.run("pre", "good").run.subject
     assert subject.name == "app"
     assert subject.digest == "sha256:ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"
@@ -486,7 +514,8 @@ def test_an_internal_error_is_exit_3_without_a_traceback(project):
 def test_many_runs_at_once_all_reach_the_history(project):
     command = [sys.executable, "-m", "gatekeeper", "run", "pre", "good", "-q"]
     started = [
-        subprocess.Popen(command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(20)
+        subprocess.Popen(command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for _ in range(20)
     ]
     assert [process.communicate()[1] for process in started] == [b""] * 20
     assert [process.returncode for process in started] == [0] * 20

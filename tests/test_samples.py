@@ -1,4 +1,6 @@
-"""gatekeeper.samples and gatekeeper.collect: selecting, pooling, units, and what a record says about success."""
+"""gatekeeper.samples and gatekeeper.collect: selecting, pooling, units, and what a record says about
+success.
+"""
 
 from pathlib import Path
 
@@ -11,7 +13,9 @@ from gatekeeper.collect import Collector, base_unit, error_type, split_unit
 from gatekeeper.samples import Selector, pooled
 
 INF = float("inf")
-labels = st.dictionaries(st.from_regex(r"[A-Za-z_][A-Za-z0-9_.]{0,8}", fullmatch=True), st.text(max_size=8), max_size=3)
+labels = st.dictionaries(
+    st.from_regex(r"[A-Za-z_][A-Za-z0-9_.]{0,8}", fullmatch=True), st.text(max_size=8), max_size=3
+)
 
 
 @given(st.from_regex(r"[a-z][a-z_.:\[\]0-9]{0,10}", fullmatch=True), labels)
@@ -20,7 +24,9 @@ def test_a_selector_reads_what_it_writes(name: str, chosen: dict[str, str]) -> N
     assert Selector.parse(str(selector)) == selector
 
 
-@pytest.mark.parametrize("text", ["", " ", '{x="1"}', "a{", "a{x}", "a{x=1}", 'a{x="1"', 'a{x="1"}z', 'a{x="1",x="2"}'])
+@pytest.mark.parametrize(
+    "text", ["", " ", '{x="1"}', "a{", "a{x}", "a{x=1}", 'a{x="1"', 'a{x="1"}z', 'a{x="1",x="2"}']
+)
 def test_what_is_no_selector_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"expected|twice"):
         Selector.parse(text)
@@ -60,7 +66,13 @@ def test_histograms_are_pooled_where_their_bounds_are_the_same() -> None:
 
 
 def test_events_of_the_same_name_are_added() -> None:
-    readings = Readings((), (Events(name="e", total=3, errors={"5xx": 1}), Events(name="e", total=2, errors={"5xx": 1, "4xx": 1})))
+    readings = Readings(
+        (),
+        (
+            Events(name="e", total=3, errors={"5xx": 1}),
+            Events(name="e", total=2, errors={"5xx": 1, "4xx": 1}),
+        ),
+    )
     counted = readings.counted("e")
     assert counted is not None
     assert (counted.total, counted.failed, counted.errors) == (5, 3, {"5xx": 2, "4xx": 1})
@@ -69,7 +81,8 @@ def test_events_of_the_same_name_are_added() -> None:
 
 @pytest.mark.parametrize(
     ("unit", "expected"),
-    [("ms", ("s", 1e-3)), ("seconds", ("s", 1)), ("kB", ("B", 1000)), ("MiB", ("B", 2**20)), ("%", ("ratio", 0.01)),
+    [("ms", ("s", 1e-3)), ("seconds", ("s", 1)), ("kB", ("B", 1000)), ("MiB", ("B", 2**20)),
+     ("%", ("ratio", 0.01)),
      ("requests", ("requests", 1)), ("", ("", 1))],
 )  # fmt: skip
 def test_units_become_base_units(unit: str, expected: tuple[str, float]) -> None:

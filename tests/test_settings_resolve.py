@@ -106,7 +106,7 @@ def test_a_table_of_no_gate_names_the_nearest(tmp_path: Path, name: str) -> None
 
 def test_a_gate_that_is_no_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match=r'gatekeeper.toml:2  \[gates\] resources: expected a table, got text "x"'
+        UsageError, match=r'gatekeeper.toml:2  \[gates\] resources: expected a table, got text: "x"'
     ):
         settings_of(tmp_path, '[gates]\nresources = "x"\n')
 
@@ -178,8 +178,8 @@ path = "/"
         "gatekeeper.toml:7  [gates.resources] retries: expected a whole number >= 0: -1",
         "gatekeeper.toml:9  [gates.resources] http[0].url: expected text, got a whole number: 5",
         'gatekeeper.toml:10  [gates.resources.http[1]] missing key "url"',
-        'gatekeeper.toml:11  [gates.resources] http[1].within: expected a duration such as "5s", "250ms" or "2m", '
-        "got 'soon'",
+        "gatekeeper.toml:11  [gates.resources] http[1].within: expected "
+        'a duration such as "5s", "250ms" or "2m", got \'soon\'',
         'gatekeeper.toml:13  [gates.pre.storage] unknown key "path". Known keys: enabled, requirement, retries, '
         "retry_delay, retry_for, timeout.",
         "gatekeeper.toml:14  [gates.storge] no gate \"storge\". Did you mean 'storage'?",
@@ -275,7 +275,7 @@ def test_a_settings_class_that_cannot_be_read_names_the_gate(tmp_path: Path) -> 
     @pre(settings=Odd)
     def odd(ctx: Any, settings: Odd) -> None: ...
 
-    with pytest.raises(UsageError, match="gate pre.odd: its settings class can't be read"):
+    with pytest.raises(UsageError, match=r"gate pre\.odd: its settings class can't be read"):
         resolve(settings_of(tmp_path, "[gates.odd]\nthing = 1"), [odd])
 
 

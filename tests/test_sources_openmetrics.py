@@ -4,9 +4,9 @@ import math
 from pathlib import Path
 
 import pytest
-from gatekeeper_sources import openmetrics
 
 from gatekeeper import DataError, Readings, Series, stats
+from gatekeeper_sources import openmetrics
 
 
 def read(tmp_path: Path, content: str) -> Readings:
@@ -63,7 +63,8 @@ def test_quantiles_of_a_summary_and_units_of_their_own(tmp_path: Path) -> None:
 def test_exemplars_timestamps_blanks_and_quoted_names(tmp_path: Path) -> None:
     readings = read(
         tmp_path,
-        '# TYPE h histogram\nh_bucket{le="1"} 1 # {trace="a # b"} 0.5 1.1\nh_bucket{le="+Inf"} 2 1520879607.789\n'
+        '# TYPE h histogram\nh_bucket{le="1"} 1 # {trace="a # b"} 0.5 1.1\n'
+        'h_bucket{le="+Inf"} 2 1520879607.789\n'
         'h_sum 3\nh_count 2\n  spaced { a = "x,}" , b="y", }  4\n{"my.metric", "a.b"="c"} 5\n',
     )
     assert one(readings, "h").buckets == ((1.0, 1.0), (math.inf, 2.0))
@@ -93,7 +94,10 @@ def test_a_part_of_a_histogram_nobody_declared_is_a_plain_series(tmp_path: Path,
         ("<html>\n", r"m.prom:1: expected a metric"),
         ("{} 3\n", r"m.prom:1: expected a metric's name"),
         ("# EOF\na 1\n", r"m.prom:2: there is something after # EOF"),
-        ('# TYPE h histogram\nh_bucket{le="1"} 1\nh_count 1\n', r'm.prom:2: histogram h has no bucket le="\+Inf"'),
+        (
+            '# TYPE h histogram\nh_bucket{le="1"} 1\nh_count 1\n',
+            r'm.prom:2: histogram h has no bucket le="\+Inf"',
+        ),
         ('# TYPE h histogram\nh_bucket{le="1"} 3\nh_bucket{le="+Inf"} 1\n', r"not cumulative"),
         ("# TYPE h histogram\nh_bucket 1\n", r"m.prom:2: h_bucket has no label le"),
         ("# TYPE s summary\ns 1\n", r"m.prom:2: s has no label quantile"),

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from gatekeeper_sources import junit, pytest_benchmark
 
 from gatekeeper import DataError, Readings
+from gatekeeper_sources import junit, pytest_benchmark
 
 TESTS = """
 import time, pytest
@@ -35,9 +35,26 @@ def test_sum(benchmark, n):
 def run_pytest(folder: Path, content: str, *options: str) -> None:
     (folder / "test_it.py").write_text(content)
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:xdist",
+    ]
     done = subprocess.run(
-        [*command, *options, "test_it.py"], cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+        [*command, *options, "test_it.py"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode in (0, 1), done.stdout + done.stderr
 
@@ -95,7 +112,10 @@ def test_a_document_type_is_refused(tmp_path: Path, content: str) -> None:
         ("<html></html>", r"j.xml:1: is not JUnit XML: the root is <html>"),
         ("<testsuite>\n<testcase>\n", r"j.xml:3: is not XML"),
         ("nothing", r"j.xml:1: is not XML"),
-        ('<testsuite>\n<testcase time="fast"/></testsuite>', r"j.xml:2: time is a number of seconds, got 'fast'"),
+        (
+            '<testsuite>\n<testcase time="fast"/></testsuite>',
+            r"j.xml:2: time is a number of seconds, got 'fast'",
+        ),
         ('<testsuite>\n<testcase time="nan"/></testsuite>', r"j.xml:2: duration is nan"),
         ('<testsuite tests="many"/>', r"tests is a whole number, got 'many'"),
         ("<testsuite>&undefined;</testsuite>", r"j.xml:1: is not XML"),

@@ -60,6 +60,14 @@ def test_a_dry_run_only_counts(store):
     assert store.prune(30 * DAY, now=NOW.timestamp()).runs == 2
 
 
+def test_many_runs_are_removed_batch_by_batch(store, monkeypatch):
+    monkeypatch.setattr("gatekeeper.store.sqlite.BATCH", 3)
+    _write(store, *range(110, 99, -1), 1)
+    pruned = store.prune(30 * DAY, now=NOW.timestamp())
+    assert (pruned.runs, pruned.results, pruned.samples) == (11, 11, 11)
+    assert _left(store) == [12]
+
+
 def test_the_file_gets_smaller(store):
     for number in range(300):
         store.write(run(number, *(result(f"pre.g{i}", a=1, b=2) for i in range(10)), started=_days_ago(50)))

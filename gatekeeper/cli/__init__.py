@@ -110,7 +110,10 @@ def run(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("GATEKEEPER_DEBUG"):
             raise
-        complain(f"internal error: {type(error).__name__}: {error}", "GATEKEEPER_DEBUG=1 shows where; please report it")
+        complain(
+            f"internal error: {type(error).__name__}: {error}",
+            "GATEKEEPER_DEBUG=1 shows where; please report it",
+        )
         return INTERNAL_ERROR
 
 

@@ -91,7 +91,11 @@ def _isolation() -> Finding:
 def _extras() -> Iterator[Finding]:
     for module, extra in EXTRAS.items():
         there = importlib.util.find_spec(module) is not None
-        text = "installed" if there else f"not installed: pip install 'gatekeeper-gates[{extra}]' where it is needed"
+        text = (
+            "installed"
+            if there
+            else f"not installed: pip install 'gatekeeper-gates[{extra}]' where it is needed"
+        )
         yield Finding("ok" if there else "note", f"extra {extra}", text)
 
 
@@ -107,7 +111,9 @@ def _terminal() -> Finding:
 def _gates(project: Project) -> Finding:
     folders = ", ".join(str(path) for path in project.settings.gates_paths)
     project.resolved()
-    return Finding("ok", "gates", f"{len(project.gates)} from {len(project.plugins.origins)} plugins; own in {folders}")
+    return Finding(
+        "ok", "gates", f"{len(project.gates)} from {len(project.plugins.origins)} plugins; own in {folders}"
+    )
 
 
 def _reports(project: Project) -> Finding:
@@ -117,7 +123,9 @@ def _reports(project: Project) -> Finding:
 def _state(project: Project) -> Finding:
     folder = project.state if project.state.exists() else project.settings.root
     if not os.access(folder, os.W_OK):
-        return Finding("problem", "state", f"{folder} can't be written: no history, and run post won't find its pre run")
+        return Finding(
+            "problem", "state", f"{folder} can't be written: no history, and run post won't find its pre run"
+        )
     return Finding("ok", "state", str(project.state))
 
 

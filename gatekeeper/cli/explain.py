@@ -86,13 +86,18 @@ def _history(gate: Gate, project: Project) -> None:
         return
     glyphs = GLYPHS if can_show(sys.stdout, "".join(GLYPHS.values())) else ASCII_GLYPHS
     strip = "".join(glyphs[row.status] for row in rows)
-    click.echo(f"last {len(rows)} run{'s' if len(rows) > 1 else ''}  {strip}  now {rows[-1].status} ({rows[-1].run})")
+    click.echo(
+        f"last {len(rows)} run{'s' if len(rows) > 1 else ''}  {strip}  now {rows[-1].status} ({rows[-1].run})"
+    )
 
 
 def _how_to(gate: Gate) -> None:
     lines = [
         ("configure", f"[gates.{gate.name}] in gatekeeper.toml; gatekeeper config schema for editors"),
-        ("soften", f'[gates.{gate.name}] requirement = "advisory" (a fail warns) or "observe" (only recorded)'),
+        (
+            "soften",
+            f'[gates.{gate.name}] requirement = "advisory" (a fail warns) or "observe" (only recorded)',
+        ),
         ("switch off", f"[gates.{gate.name}] enabled = false"),
         ("run alone", f"gatekeeper run {gate.phase} {gate.id} -vv"),
     ]

@@ -29,7 +29,9 @@ class GateRow(Struct, frozen=True):
 
 @click.command("list")
 @click.option("--phase", type=click.Choice(["pre", "post"]), help="Only gates of this phase.")
-@click.option("--format", "form", type=click.Choice(["term", "json"]), default="term", help="json: one document.")
+@click.option(
+    "--format", "form", type=click.Choice(["term", "json"]), default="term", help="json: one document."
+)
 @project_options
 def list_command(phase: str | None, form: str, config: str | None, profile: str | None) -> None:
     """List the gates of this project, and the reports, sources and plugins there are.
@@ -87,5 +89,9 @@ def _show(rows: list[GateRow], project: Project) -> None:
     click.echo()
     click.echo(f"reports  {', '.join(project.plugins.reports())}")
     click.echo(f"sources  {', '.join(project.plugins.sources()) or 'none'}")
-    own = [name for name, origin in project.plugins.origins.items() if origin != "entry point of gatekeeper-gates"]
+    own = [
+        name
+        for name, origin in project.plugins.origins.items()
+        if origin != "entry point of gatekeeper-gates"
+    ]
     click.echo(f"plugins  {', '.join(own) or 'only those that ship'}")

@@ -47,7 +47,8 @@ class Progress:
         limit = self._timeouts.get(gate)
         of = f" of {limit:g}s" if limit is not None else ""
         more = f" and {len(self._running) - 1} more" if len(self._running) > 1 else ""
-        return f"{self._done}/{self._total} {gate.replace('[', '(').replace(']', ')')} {monotonic() - since:.1f}s{of}{more}"
+        name = gate.replace("[", "(").replace("]", ")")  # brackets are rich's markup
+        return f"{self._done}/{self._total} {name} {monotonic() - since:.1f}s{of}{more}"
 
     def clear(self) -> None:
         """Make room for other output."""

@@ -15,7 +15,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def project_options(command: F) -> F:
     """`--config` and `--profile`."""
     for option in (
-        click.option("--profile", metavar="NAME", help="Lay the table [profiles.NAME] over the configuration."),
+        click.option(
+            "--profile", metavar="NAME", help="Lay the table [profiles.NAME] over the configuration."
+        ),
         click.option(
             "--config",
             type=click.Path(dir_okay=False),
@@ -26,7 +28,9 @@ def project_options(command: F) -> F:
     return command
 
 
-def project_request(config: str | None, profile: str | None, **flags: tuple[tuple[str, ...], str, Any]) -> ProjectRequest:
+def project_request(
+    config: str | None, profile: str | None, **flags: tuple[tuple[str, ...], str, Any]
+) -> ProjectRequest:
     """The request for a project; flags whose value is None were not given."""
     given = tuple(flag for flag in flags.values() if flag[2] is not None)
     return ProjectRequest(cwd=str(Path.cwd()), config=config, profile=profile, flags=given)
@@ -65,4 +69,4 @@ def plugin_commands() -> dict[str, click.Command]:
         for name, command in group.commands.items():
             if name in COMMANDS or (name in before and before[name] is not command):
                 raise UsageError(f"plugin {implementation.plugin_name}: a command {name!r} exists already")
-    return group.commands
+    return dict(group.commands)

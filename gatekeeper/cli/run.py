@@ -23,26 +23,49 @@ from gatekeeper.select import Selection
 @click.command("run")
 @click.argument("phase", type=click.Choice(["pre", "post", "all"]))
 @click.argument("gates", nargs=-1, metavar="[GATE|FILE]...")
-@click.option("-k", "keyword", metavar="EXPR", default="", help="Only gates that match: words, and, or, not, ().")
+@click.option(
+    "-k", "keyword", metavar="EXPR", default="", help="Only gates that match: words, and, or, not, ()."
+)
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only gates with this tag; repeatable.")
 @click.option("--last-failed", "--lf", is_flag=True, help="Only gates whose last result was not good.")
 @click.option("-x", "--exit-first", is_flag=True, help="Stop after the first failure that blocks.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="How many gates run side by side.")
 @click.option("--deadline", metavar="TIME", help='Longest time for the whole run, such as "2m".')
-@click.option("--timeout", metavar="TIME", help="Longest time for one attempt of a gate that says nothing else.")
+@click.option(
+    "--timeout", metavar="TIME", help="Longest time for one attempt of a gate that says nothing else."
+)
 @click.option("--max-warnings", type=click.IntRange(min=0), help="More warnings than this hold the verdict.")
-@click.option("--isolation", type=click.Choice(["fork", "spawn", "none"]), help="none: in this process, for debuggers.")
-@click.option("--input", "inputs", multiple=True, metavar="NAME=FILE|JSON", help="An input of the flow; repeatable.")
-@click.option("--output", "outputs", multiple=True, metavar="NAME=FILE|JSON", help="An output of the flow; repeatable.")
-@click.option("--samples", multiple=True, metavar="SOURCE:FILE", help="Measurements, such as k6:summary.json; repeatable.")
-@click.option("--subject", metavar="NAME[@FILE|@sha256:…]", help="What the verdict is about, and its artifact.")
-@click.option("--pre", metavar="RUN|FILE", help="For post: the pre run to compare with; else the subject's newest.")
+@click.option(
+    "--isolation", type=click.Choice(["fork", "spawn", "none"]), help="none: in this process, for debuggers."
+)
+@click.option(
+    "--input", "inputs", multiple=True, metavar="NAME=FILE|JSON", help="An input of the flow; repeatable."
+)
+@click.option(
+    "--output", "outputs", multiple=True, metavar="NAME=FILE|JSON", help="An output of the flow; repeatable."
+)
+@click.option(
+    "--samples",
+    multiple=True,
+    metavar="SOURCE:FILE",
+    help="Measurements, such as k6:summary.json; repeatable.",
+)
+@click.option(
+    "--subject", metavar="NAME[@FILE|@sha256:…]", help="What the verdict is about, and its artifact."
+)
+@click.option(
+    "--pre", metavar="RUN|FILE", help="For post: the pre run to compare with; else the subject's newest."
+)
 @click.option("--save", metavar="FILE", help="For pre: write what a post run on another machine needs.")
-@click.option("--format", "formats", multiple=True, metavar="FORMAT[=PATH]", help="Report format; repeatable.")
+@click.option(
+    "--format", "formats", multiple=True, metavar="FORMAT[=PATH]", help="Report format; repeatable."
+)
 @click.option("--report-dir", type=click.Path(file_okay=False), help="Write junit.xml and report.json there.")
 @click.option("--no-history", is_flag=True, help="Neither read nor record history.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict is: report only.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="NO_COLOR is honoured.")
+@click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="NO_COLOR is honoured."
+)
 @click.option("-v", "--verbose", count=True, help="More; -vv shows all findings and output.")
 @click.option("-q", "--quiet", is_flag=True, help="Only what is not a pass, and the verdict.")
 @project_options
@@ -153,11 +176,15 @@ class Shown(Observer):
         """Write the reports; True when one that was asked for could not be written."""
         if self._progress is not None:
             self._progress.clear()
-        failures = [problem for target in self._asked if target.path and (problem := _write(target, finished))]
+        failures = [
+            problem for target in self._asked if target.path and (problem := _write(target, finished))
+        ]
         complain(*failures)
         written = [str(target.path) for target in self._asked if target.path is not None]
         if written and not failures:
-            self._view.closing.append(("reports", "  ".join(_short(path, self._project.cwd) for path in written)))
+            self._view.closing.append(
+                ("reports", "  ".join(_short(path, self._project.cwd) for path in written))
+            )
         self._view.closing += [("note", note) for note in finished.run.notes]
         if exit_zero and finished.run.verdict.exit_code:
             self._view.closing.append(("exit", "0 is the exit code of this process (--exit-zero)"))
@@ -173,7 +200,9 @@ class Shown(Observer):
             complain(f"the report could not be written to stdout: {error}")
             return True
         except Exception as error:
-            complain(f"report {self._stdout.name if self._stdout else ''} broke: {type(error).__name__}: {error}")
+            complain(
+                f"report {self._stdout.name if self._stdout else ''} broke: {type(error).__name__}: {error}"
+            )
             return True
         if self._stream is None or (self._stdout and self._stdout.name != "term"):
             complain(*(f"note: {note}" for note in finished.run.notes))
@@ -206,7 +235,9 @@ def _places(project: Project, prepared: Prepared) -> list[str]:
     files = {planned.source.file for planned in prepared.plan.gates}
     inside = sorted({str(Path(file).parent) for file in files if not Path(file).is_absolute()})
     outside = len({file for file in files if Path(file).is_absolute()})
-    return [f"{folder}/" for folder in inside] + ([f"{outside} plugin{'s' if outside > 1 else ''}"] if outside else [])
+    return [f"{folder}/" for folder in inside] + (
+        [f"{outside} plugin{'s' if outside > 1 else ''}"] if outside else []
+    )
 
 
 def _write(target: Target, finished: Finished) -> str | None:
@@ -243,7 +274,7 @@ def _with_notes(finished: Finished, notes: Sequence[str]) -> Finished:
 
 
 def _exit_code(finished: Finished, asked: Sequence[Target], *, failed: bool, exit_zero: bool) -> int:
-    """The verdict's code, with its three exceptions: `--exit-zero`, Nagios on stdout, a report that could not be written."""
+    """The verdict's code, but for `--exit-zero`, Nagios on stdout, and a report that could not be written."""
     run = finished.run
     code = run.verdict.exit_code
     stdout = next((target.report for target in asked if target.path is None), None)

@@ -3,14 +3,14 @@
 import os
 import sys
 from contextlib import suppress
-from typing import IO, Literal
+from typing import Literal, TextIO
 
 from gatekeeper.reporting import View
 
 When = Literal["auto", "always", "never"]
 
 
-def view_of(stream: IO[str], color: When = "auto", verbosity: int = 0) -> View:
+def view_of(stream: TextIO, color: When = "auto", verbosity: int = 0) -> View:
     """How to render for a stream: nothing is cut or wrapped where it isn't a terminal."""
     return View(
         color=wants_color(stream, color),
@@ -20,7 +20,7 @@ def view_of(stream: IO[str], color: When = "auto", verbosity: int = 0) -> View:
     )
 
 
-def wants_color(stream: IO[str], color: When) -> bool:
+def wants_color(stream: TextIO, color: When) -> bool:
     """`--color` first, then NO_COLOR (no-color.org: any non-empty value), FORCE_COLOR, TERM=dumb, and the stream."""
     if color != "auto":
         return color == "always"
@@ -31,7 +31,7 @@ def wants_color(stream: IO[str], color: When) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def can_show(stream: IO[str], text: str) -> bool:
+def can_show(stream: TextIO, text: str) -> bool:
     """Whether the stream's encoding has these characters."""
     try:
         text.encode(stream.encoding or "ascii")
@@ -40,7 +40,7 @@ def can_show(stream: IO[str], text: str) -> bool:
     return True
 
 
-def _width(stream: IO[str]) -> int:
+def _width(stream: TextIO) -> int:
     with suppress(ValueError):
         if columns := int(os.environ.get("COLUMNS", "")):
             return columns

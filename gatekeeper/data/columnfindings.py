@@ -174,15 +174,8 @@ class TextChecks:
         for search in self.forbidden:
             self._report_forbidden(ctx, search, lines)
         if self.counts_words:
-            between(
-                ctx,
-                f"{label} words",
-                lines.words,
-                self.limits.min,
-                self.limits.max,
-                "words",
-                f"wc -w {label}",
-            )
+            low, high = self.limits.min, self.limits.max
+            between(ctx, f"{label} words", lines.words, low, high, unit="words", hint=f"wc -w {label}")
 
     def _report_required(self, ctx: "Context", search: Search, lines: Lines) -> None:
         label, what = self.target.label, "nothing like" if search.pattern else "no"
@@ -238,8 +231,8 @@ def report_relation(
 
 
 def _unusable(target: Target, keys: Keys) -> str | None:
-    if target.errors:
-        return str(target.errors[0])
+    if target.faults:
+        return str(target.faults[0])
     if not target.holds_records:
         return f"{target.label} holds no list of records: from_records or to_records says where it is"
     if keys.overflow:

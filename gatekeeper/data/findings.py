@@ -150,7 +150,7 @@ def report_content(ctx: "Context", target: Target, spec: FileSettings) -> None:
 
 def _report_reading(ctx: "Context", target: Target, spec: FileSettings) -> None:
     label, refusals = target.label, target.refusals
-    faults = [*target.errors, *refusals.faults]
+    faults = target.faults
     wrong = len(target.errors) + refusals.malformed
     count = target.rows if target.holds_records else target.documents or len(target.files)
     unit = "records" if target.holds_records else "documents" if target.documents else "files"

@@ -73,8 +73,8 @@ def batches(
         encoding: of CSV, if it isn't UTF-8; one that extends ASCII.
         max_line: bytes beyond which a line (a row) is refused.
         depth: how deeply arrays and objects of a record may lie in each other.
-        refuse: is given the error of each malformed line or row, which is then passed over; without it the first
-            is raised.
+        refuse: is given the error of each malformed line or row, which is then passed over; without it the
+            first is raised.
 
     Raises:
         DataError: with file and line.

@@ -80,6 +80,11 @@ class Target:
         self.holds_records = False
         self.was_read = False
 
+    @property
+    def faults(self) -> list[DataError]:
+        """What could not be read: files, and the first malformed lines."""
+        return [*self.errors, *self.refusals.faults]
+
     def shown(self, path: Path) -> str:
         """A path as findings show it: relative to the project where it lies inside."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)

@@ -9,6 +9,7 @@ from gatekeeper.asserts import asserting
 from gatekeeper.context import Context, RunData
 from gatekeeper.execute.evaluate import Evaluation, call, consume, evaluate
 from gatekeeper.execute.schedule import Gathered, Task
+from gatekeeper.hookspecs import hookimpl
 from gatekeeper.model import JSON
 from gatekeeper.plugins import Plugins
 
@@ -90,12 +91,10 @@ class _Default:
     def __init__(self, run: Any) -> None:
         self._run = run
 
+    @hookimpl(trylast=True)
     def gatekeeper_run_gate(self, gate: Any, ctx: Any) -> bool:
         return bool(self._run())
 
-    gatekeeper_run_gate.gatekeeper_impl = {  # type: ignore[attr-defined]
-        "wrapper": False, "hookwrapper": False, "optionalhook": False, "tryfirst": False, "trylast": True, "specname": None,
-    }  # fmt: skip
 
 
 def _value(task: Task, ctx: Context, world: World) -> JSON:

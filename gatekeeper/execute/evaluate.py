@@ -57,7 +57,9 @@ def consume(returned: Any, ctx: Context) -> None:
             _consume_item(item, ctx)
 
 
-_EXPECTED = "a gate returns a Finding, yields Findings, or returns None after ctx.check, ctx.measure or an assert"
+_EXPECTED = (
+    "a gate returns a Finding, yields Findings, or returns None after ctx.check, ctx.measure or an assert"
+)
 
 
 def _consume_item(item: Any, ctx: Context) -> None:
@@ -139,5 +141,7 @@ def user_trace(error: BaseException, frames: int = 3) -> str:
     from pathlib import Path
 
     own = str(Path(__file__).parents[1])
-    found = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(own)]
+    found = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(own)
+    ]
     return text("".join(traceback.format_list(found[-frames:])))

@@ -1,7 +1,7 @@
 """The runner on Linux: a single-threaded process that forks a child for each attempt, and does nothing else.
 
-Gates are loaded already when it starts, so an attempt costs a fork. Each child is the leader of its own session. It sends
-its result as JSON on a pipe of its own; its stdout and stderr are pipes too. Whatever it does (exit, crash, hang,
+Gates are loaded already when it starts, so an attempt costs a fork. Each child is the leader of its own session. It
+sends its result as JSON on a pipe of its own; its stdout and stderr are pipes too. Whatever it does (exit, crash, hang,
 fork, close its descriptors), it ends by its deadline, its process group is killed, and its result says what happened.
 """
 
@@ -40,7 +40,8 @@ class Running:
     """An attempt that runs."""
 
     __slots__ = (
-        "asked", "captures", "deadline", "fds", "left", "number", "pid", "pipes", "result", "started", "task", "terminated",
+        "asked", "captures", "deadline", "fds", "left", "number", "pid", "pipes", "result", "started", "task",
+        "terminated",
     )  # fmt: skip
 
     def __init__(self, task: Task, number: int, pid: int, started: float, deadline: float) -> None:
@@ -115,12 +116,18 @@ class Runner:
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(ignored, signal.SIG_IGN)  # the process that shows the run decides, and says so on `control`
+            signal.signal(
+                ignored, signal.SIG_IGN
+            )  # the process that shows the run decides, and says so on `control`
         self._poll.register(reader, select.EPOLLIN)
         self._poll.register(self._control, select.EPOLLIN)
         # children inherit these: unbuffered enough to lose nothing, and any text can be printed
-        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
-        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
+        sys.stdout = io.TextIOWrapper(
+            io.FileIO(1, "w", closefd=False), "utf-8", "backslashreplace", write_through=True
+        )
+        sys.stderr = io.TextIOWrapper(
+            io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", write_through=True
+        )
         faulthandler.register(signal.SIGUSR2, file=RESULT_FD, all_threads=False, chain=False)
         gc.collect()
         gc.freeze()
@@ -144,7 +151,9 @@ class Runner:
         except OSError as error:
             for fd in [fd for pipe in pipes for fd in pipe]:
                 os.close(fd)
-            self._schedule.ended(task, Outcome(Evaluation("error", f"no process for it: {error.strerror}")), now)
+            self._schedule.ended(
+                task, Outcome(Evaluation("error", f"no process for it: {error.strerror}")), now
+            )
             return
         if pid == 0:
             _child(task, self._world, number, deadline, [writer for _, writer in pipes])
@@ -255,7 +264,9 @@ class Runner:
 
     def _strays(self) -> list[int]:
         """Children of this process that are no attempts: what lost its parent below us."""
-        return [pid for pid in processes.children() if pid not in self._running and not processes.is_zombie(pid)]
+        return [
+            pid for pid in processes.children() if pid not in self._running and not processes.is_zombie(pid)
+        ]
 
     def _drain(self, running: Running, fd: int) -> None:
         """What is in the pipe; bounded, for a process that escaped may still write."""
@@ -273,7 +284,9 @@ class Runner:
     def _claim_orphans(self, ended: Running) -> None:
         """Kill what the attempt left outside its group. What may be another's waits until no possible owner runs."""
         quiet = 0
-        while quiet < 2:  # the kernel's list may miss a process while another one exits: look until it is quiet
+        while (
+            quiet < 2
+        ):  # the kernel's list may miss a process while another one exits: look until it is quiet
             claimed = {pid for pid in self._strays() if self._claims(ended, pid)}
             self._kill_orphans(claimed)  # what is killed leaves its own children to us
             quiet = 0 if claimed else quiet + 1
@@ -281,7 +294,9 @@ class Runner:
     def _claims(self, ended: Running, pid: int) -> bool:
         """Whether an escaped process is to be ended with this attempt; noted as left by it."""
         command = processes.command_of(pid)
-        if processes.mark_of(pid) == _mark(ended.task, ended.number) or processes.holds_pipe(pid, set(ended.pipes)):
+        if processes.mark_of(pid) == _mark(ended.task, ended.number) or processes.holds_pipe(
+            pid, set(ended.pipes)
+        ):
             ended.left[pid] = command
             return True
         running = {other.pid: other.task.name for other in (*self._running.values(), ended)}
@@ -390,7 +405,12 @@ def _with_left(evaluation: Evaluation, left: list[str]) -> Evaluation:
     status = "warn" if evaluation.status == "pass" else evaluation.status
     reason = finding.message if evaluation.status == "pass" else evaluation.reason
     return Evaluation(
-        status, reason, (*evaluation.findings, finding), evaluation.saved, evaluation.duration_s, evaluation.trace
+        status,
+        reason,
+        (*evaluation.findings, finding),
+        evaluation.saved,
+        evaluation.duration_s,
+        evaluation.trace,
     )
 
 
@@ -398,7 +418,7 @@ def _how_it_ended(ended: Any) -> str:
     if ended.si_code == os.CLD_EXITED:
         code = ended.si_status
         if code == BROKEN:
-            return "its result could not be sent: the gate closed descriptors that are not its own, or ran out of memory"
+            return "its result could not be sent: the gate closed descriptors not its own, or ran out of memory"
         return f"its process exited with code {code} before the gate had finished"
     try:
         name = signal.Signals(ended.si_status).name
@@ -414,5 +434,3 @@ def _dumped(data: bytes, frames: int = 3) -> str:
     files = [line for line in lines if line.startswith("File ")]
     found = list(takewhile(lambda line: own not in line, files))  # innermost first, up to who called the gate
     return "hung at\n" + "".join(f"  {line}\n" for line in reversed(found[:frames])) if found else ""
-
-

@@ -74,7 +74,7 @@ def is_zombie(pid: int) -> bool:
 
 
 def members(group: int) -> list[int]:
-    """Live processes of a process group besides its leader. Reads all of /proc: for when a group is known to be left."""
+    """Live processes of a group besides its leader. Reads all of /proc: for when there is known to be one."""
     found = []
     with suppress(OSError):
         for name in os.listdir("/proc"):

@@ -149,9 +149,7 @@ def _in_forked_runner(
     return bool(interrupts)
 
 
-def _runner(
-    plan: Plan, data: RunData, plugins: Plugins, options: Options, sender: int, control: int
-) -> None:
+def _runner(plan: Plan, data: RunData, plugins: Plugins, options: Options, sender: int, control: int) -> None:
     """The runner's whole life. Never returns."""
     from gatekeeper.execute.attempt import World
     from gatekeeper.execute.fork import Runner
@@ -167,7 +165,9 @@ def _runner(
                 view = view[os.write(sender, view) :]
 
         world = World(data, plugins, schedule.gathered)
-        Runner(schedule, world, lambda result: send(Finished(result)), lambda gate: send(Started(gate)), control).run()
+        Runner(
+            schedule, world, lambda result: send(Finished(result)), lambda gate: send(Started(gate)), control
+        ).run()
         send(Complete(schedule.gathered))
     except BrokenPipeError:
         os._exit(1)  # nobody listens any more

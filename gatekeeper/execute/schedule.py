@@ -162,7 +162,9 @@ class Schedule:
     def _gate_ended(self, state: _State, outcome: Outcome, now: float) -> None:
         planned, found = state.task.planned, outcome.evaluation
         assert planned is not None  # a gate's task has its plan
-        state.attempts.append(Attempt(len(state.attempts) + 1, found.status, found.reason, round(found.duration_s, 6)))
+        state.attempts.append(
+            Attempt(len(state.attempts) + 1, found.status, found.reason, round(found.duration_s, 6))
+        )
         if self._may_retry(planned, state, now):
             state.held_until = now + planned.retry_delay
             self._held.append(state)
@@ -194,7 +196,11 @@ class Schedule:
         self.results[result.id] = result
         self._fresh.append(result)
         self._release(result.id)
-        if self._options.stop_first and result.requirement == "required" and result.status in ("fail", "error"):
+        if (
+            self._options.stop_first
+            and result.requirement == "required"
+            and result.status in ("fail", "error")
+        ):
             self.stop(f"not run: stopped after {result.id} (-x)")
 
     def _release(self, key: str) -> None:

@@ -231,5 +231,3 @@ class _Pool:
         with self._lock:
             self._busy.add(worker)
         return worker
-
-

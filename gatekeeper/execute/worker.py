@@ -1,12 +1,13 @@
 """A spawned worker: `python -m gatekeeper.execute.worker`. See `gatekeeper.execute.spawn`."""
 
+import io
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 import msgspec
 
@@ -53,7 +54,7 @@ def _captured() -> Iterator[list[Output]]:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         for number, file in ((1, out), (2, err)):
             os.dup2(file.fileno(), number)
-        sys.stdout, sys.stderr = (open(n, "w", encoding="utf-8", errors="backslashreplace", closefd=False) for n in (1, 2))
+        sys.stdout, sys.stderr = _text(1), _text(2)
         try:
             yield result
         finally:
@@ -65,6 +66,10 @@ def _captured() -> Iterator[list[Output]]:
                 os.close(fd)
             (stdout, cut), (stderr, more) = _ends(out), _ends(err)
             result[0] = Output(stdout, stderr, cut + more)
+
+
+def _text(fd: int) -> TextIO:
+    return io.TextIOWrapper(io.FileIO(fd, "w", closefd=False), "utf-8", "backslashreplace")
 
 
 def _ends(file: IO[bytes]) -> tuple[str, int]:

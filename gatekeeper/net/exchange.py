@@ -3,11 +3,10 @@
 urllib3 speaks HTTP; connecting, TLS and proxies are done here, on sockets that the watchdog knows.
 """
 
-import os
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, unquote, urlsplit
@@ -16,7 +15,7 @@ from msgspec import Struct
 
 from gatekeeper.net.deadline import Deadline, ProbeError
 from gatekeeper.net.sockets import dial, joined
-from gatekeeper.net.tls import Peer, context, refused, secured
+from gatekeeper.net.tls import Peer, refused, secured
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
@@ -43,8 +42,7 @@ class Request(Struct, frozen=True):
 class Route(Struct, frozen=True):
     """How to get there: whom to trust, and which proxy to ask."""
 
-    verify: bool = True
-    ca_file: str | os.PathLike[str] | None = None
+    trust: Callable[[], ssl.SSLContext]
     proxy: SplitResult | None = None
 
 
@@ -131,7 +129,7 @@ def _secure(sock: socket.socket, request: Request, route: Route, deadline: Deadl
     _, host, port = request.origin
     peer = Peer(host, port, host)
     try:
-        return secured(sock, peer, deadline, context(verify=route.verify, ca_file=route.ca_file))
+        return secured(sock, peer, deadline, route.trust())
     except ssl.SSLCertVerificationError as refusal:
         raise ProbeError("tls", f"the certificate of {peer} was not accepted: {refused(refusal)}") from None
 

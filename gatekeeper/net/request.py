@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -10,6 +11,7 @@ from msgspec import Struct
 
 from gatekeeper.net.deadline import Deadline, ProbeError
 from gatekeeper.net.exchange import SLICE, Request, Route, exchange, origin, safe_url, split
+from gatekeeper.net.tls import context
 
 if TYPE_CHECKING:
     from urllib3.response import HTTPResponse
@@ -80,10 +82,15 @@ def http(
             `reset` or `protocol`.
         ValueError: the URL, a header or the method can't be sent.
     """
-    started = time.perf_counter()
+    import urllib3.connection  # noqa: F401 - loaded, like the authorities, before the clock starts
+
     content = body.encode() if isinstance(body, str) else body
     request = Request(method, split(url), dict(headers or {}), content)
-    route = Route(verify, ca_file, None if proxy is None else split(proxy))
+    trust = cache(lambda: context(verify=verify, ca_file=ca_file))
+    if request.url.scheme == "https":
+        trust()
+    route = Route(trust, None if proxy is None else split(proxy))
+    started = time.perf_counter()
     with Deadline(within) as deadline:
         for _ in range(redirects + 1):
             with exchange(request, route, deadline) as (answer, address):

@@ -73,7 +73,7 @@ class _Toml:
                 double = self.text.startswith("[[", start)
                 self.at += 2 if double else 1
                 table = self.indexed(self.key(), array=double)
-                self.at = self.text.index("]", self.at) + (2 if double else 1)
+                self.past("]]" if double else "]")
                 yield from _prefixes(table, start)
             else:
                 yield from self.pair(table)
@@ -83,6 +83,11 @@ class _Toml:
         match = _TOML_SKIP.match(self.text, self.at)
         self.at = match.end() if match else self.at
         return self.at < len(self.text)
+
+    def past(self, mark: str) -> None:
+        """Go past the next `mark`; to the end where there is none."""
+        found = self.text.find(mark, self.at)
+        self.at = found + len(mark) if found >= 0 else len(self.text)
 
     def blanks(self) -> None:
         match = _TOML_BLANK.match(self.text, self.at)
@@ -124,7 +129,7 @@ class _Toml:
             self.at += 1
             return
         yield from _prefixes(path, start, beyond=len(table))
-        self.at = self.text.find("=", self.at) + 1
+        self.past("=")
         self.blanks()
         yield from self.value(path)
 

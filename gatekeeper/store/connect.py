@@ -56,6 +56,7 @@ def _open(path: Path, how: str, timeout: float) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA temp_store = MEMORY")
     if _known(connection, path):
         return
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")

@@ -22,7 +22,7 @@ _TABLES = (
         phase TEXT NOT NULL, started TEXT NOT NULL, duration_s REAL NOT NULL, decision TEXT NOT NULL,
         exit_code INTEGER NOT NULL, complete INTEGER NOT NULL, partial INTEGER NOT NULL, profile TEXT,
         counts TEXT NOT NULL, document BLOB NOT NULL, saved BLOB)""",
-    "CREATE INDEX runs_by_subject ON runs (subject, phase, number)",
+    "CREATE INDEX runs_by_subject ON runs (subject, number, phase, started)",
     """CREATE TABLE results (
         subject TEXT NOT NULL, gate TEXT NOT NULL, run INTEGER NOT NULL, status TEXT NOT NULL,
         requirement TEXT NOT NULL, duration_s REAL NOT NULL,

@@ -24,6 +24,9 @@ BUSY_TIMEOUT = 10.0
 
 DAY = 86_400.0
 
+BATCH = 1_000
+"""Runs that are removed in one transaction: other processes write in between."""
+
 
 class SqliteStore(Queries):
     """A store of runs in one file. Every method raises `StoreError` where the file can't be used."""
@@ -162,24 +165,40 @@ class SqliteStore(Queries):
             dry_run: only count.
         """
         moment = time.time() if now is None else now
-        limit = datetime.fromtimestamp(max(0.0, moment - older_than), UTC).isoformat()
-        size = self.size
-        with self._transaction(commit=not dry_run):
+        self._doom(keep_last, datetime.fromtimestamp(max(0.0, moment - older_than), UTC).isoformat())
+        if dry_run:
+            return Pruned(**{table: self._count(table, key) for table, key in _PRUNED})
+        size, counts = self.size, dict.fromkeys((table for table, _ in _PRUNED), 0)
+        while (last := self._rows(_BATCH, (BATCH,))[0][0]) is not None:
+            with self._transaction():
+                for table, key in _PRUNED:
+                    counts[table] += self._delete(table, key, last)
+                self._delete("doomed", "number", last)
+        with self._transaction():
+            self._note("pruned", str(moment))
+        if counts["runs"]:
+            self._shrink()
+        return Pruned(**counts, freed=max(0, size - self.size))
+
+    def _doom(self, keep_last: int, limit: str) -> None:
+        """Note the runs that started before `limit`, but for the last ones, in a table of this connection's own."""
+        with self._explained():
             self._connection.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (number INTEGER PRIMARY KEY)")
             self._connection.execute("DELETE FROM doomed")
             self._connection.execute(_DOOM, (keep_last, limit))
-            counts = {table: self._delete(table, key) for table, key in _PRUNED}
-            self._note("pruned", str(moment))
-        if dry_run or not counts["runs"]:
-            return Pruned(**counts)
+
+    def _count(self, table: str, key: str) -> int:
+        sql = f"SELECT count(*) FROM {table} WHERE {key} IN (SELECT number FROM doomed)"
+        return int(self._rows(sql, ())[0][0])
+
+    def _delete(self, table: str, key: str, last: int) -> int:
+        sql = f"DELETE FROM {table} WHERE {key} IN (SELECT number FROM doomed WHERE number <= ?)"
+        return self._connection.execute(sql, (last,)).rowcount
+
+    def _shrink(self) -> None:
         with self._explained():
             self._connection.executescript("PRAGMA incremental_vacuum")  # execute() would free a single page
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        return Pruned(**counts, freed=max(0, size - self.size))
-
-    def _delete(self, table: str, key: str) -> int:
-        sql = f"DELETE FROM {table} WHERE {key} IN (SELECT number FROM doomed)"
-        return self._connection.execute(sql).rowcount
 
     def retain(self, older_than: float, now: float | None = None) -> Pruned | None:
         """`prune`, at most once a day; None where it was not due. Cheap to ask."""
@@ -235,5 +254,7 @@ _DOOM = """INSERT INTO doomed SELECT number FROM (
     SELECT number, started, row_number() OVER (PARTITION BY subject, phase ORDER BY number DESC) AS place
     FROM runs
 ) AS ranked WHERE place > ? AND started < ?"""
+
+_BATCH = "SELECT max(number) FROM (SELECT number FROM doomed ORDER BY number LIMIT ?) AS batch"
 
 _PRUNED = (("samples", "run"), ("results", "run"), ("runs", "number"))

@@ -124,9 +124,8 @@ def _doubt(events: Events, kind: str, budget: ErrorBudget) -> str:
     """
     untyped = events.errors.get(UNTYPED, 0) if kind != UNTYPED else 0
     if (events.errors.get(kind, 0) + untyped) / events.total > _limits(budget)[-1]:
-        return (
-            f"{untyped} of {events.total} {events.name} failed, and their source doesn't say with which type"
-        )
+        failed = f"{untyped:,} of {events.total:,} failed"
+        return f"{events.name}: {failed}, and their source doesn't say with which type"
     if kind in events.errors or kind in WELL_KNOWN:
         return ""
     from difflib import get_close_matches
@@ -173,9 +172,8 @@ class Count(Struct, frozen=True):
 
     def _finding(self, status: Any, limit: Any, budget: ErrorBudget, more: str = "") -> Finding:
         total, rate = self.events.total, self.failed / self.events.total
-        low, high = stats.wilson(self.failed, total)
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in self._common())
-        said = f"{self.failed:,} of {total:,} {self.name} failed, {show(rate, 'ratio')}"
+        said = f"{self.name}: {self.failed:,} of {total:,} failed, {show(rate, 'ratio')}"
         relation = "over" if rate > limit else "within"
         message = f"{said}, {relation} the limit of {show(float(limit), 'ratio')}{more}" + (
             f" ({kinds})" if kinds else ""
@@ -190,20 +188,28 @@ class Count(Struct, frozen=True):
             n=total,
             message=message,
             hint=self._hint() if status != "pass" else "",
-            evidence=self._evidence(low, high, budget),
+            evidence=self._evidence(budget),
         )
 
-    def _evidence(self, low: float, high: float, budget: ErrorBudget) -> dict[str, Any]:
-        limits = {"warn": budget.warn, "fail": budget.fail}
-        return {
-            "failed": self.failed,
-            "interval": {"low": low, "high": high, "level": 0.95, "method": "Wilson"},
+    def _evidence(self, budget: ErrorBudget | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = {"failed": self.failed}
+        if self.events.total:
+            low, high = stats.wilson(self.failed, self.events.total)
+            found["interval"] = {
+                "low": round(low, 6),
+                "high": round(high, 6),
+                "level": 0.95,
+                "method": "Wilson",
+            }
+        limits = {"warn": budget.warn, "fail": budget.fail} if budget else {}
+        more = {
             "limits": {word: float(limit) for word, limit in limits.items() if limit is not None},
             "types": dict(self._common(20)),
             "unread": self.events.unread,
             "source": self.events.source,
             "notes": list(self.notes),
         }
+        return found | {key: value for key, value in more.items() if value}
 
     def _common(self, most: int = 4) -> list[tuple[str, int]]:
         return sorted(self.types.items(), key=lambda item: (-item[1], item[0]))[:most]
@@ -215,16 +221,13 @@ class Count(Struct, frozen=True):
 
     def _too_few(self, needed: int) -> Finding:
         total = self.events.total
-        message = f"{total:,} events {self.events.name}, {needed:,} are needed: {needed - total:,} missing"
+        message = f"{self.name}: {total:,} events, {needed:,} are needed: {needed - total:,} missing"
         if self.events.unread:
             message += f"; {self.events.unread:,} lines could not be read"
         hint = "count more events, set min_events for this limit, or allow no error at all with fail = 0"
-        evidence = {"failed": self.failed, "types": dict(self._common(20)), "notes": list(self.notes)}
-        if total:
-            evidence["interval"] = dict(zip(("low", "high"), stats.wilson(self.failed, total), strict=True))
         return Finding(
             self.name, "unknown", observed=total, operator=">=", limit=needed, unit="events", n=total,
-            message=message, hint=hint, evidence=evidence,
+            message=message, hint=hint, evidence=self._evidence(),
         )  # fmt: skip
 
 

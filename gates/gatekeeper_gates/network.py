@@ -6,7 +6,6 @@ Nothing is contacted but the configured targets.
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from msgspec import Struct
@@ -209,6 +208,8 @@ class Tcp(Target, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return Connects(tuple(made), tuple(failures))
 
     def judge(self, ctx: Context, family: "Family", seen: Connects) -> None:
+        from statistics import median
+
         title, made = self.title(family), seen.made
         addresses = sorted({connected.address for connected in made})
         why = "; ".join(dict.fromkeys(seen.failures))

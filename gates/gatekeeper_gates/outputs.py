@@ -259,8 +259,8 @@ class _Check:
         if rows.of:
             source = _target(ctx, rows.of, rows.of_records, known)
             source.read()
-            if source.errors or not source.rows:
-                reason = source.errors[0] if source.errors else f"{rows.of} holds no records to compare with"
+            if source.faults or not source.rows:
+                reason = source.faults[0] if source.faults else f"{rows.of} holds no records to compare with"
                 unmeasured(ctx, f"{self.target.label} rows", str(reason), hint=f"head {rows.of}")
                 return
             share = source.rows

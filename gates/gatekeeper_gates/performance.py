@@ -142,7 +142,8 @@ def _missing(readings: Readings, key: str, target: Target) -> Finding:
     else:
         message = f"no series {target.series.name!r} was measured{_did_you_mean(target.series.name, names)}"
         hint = f"measured: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}"
-    return Finding(key, "unknown", message=message, hint=hint, evidence={"notes": list(readings.notes)})
+    evidence = {"notes": list(readings.notes)} if readings.notes else {}
+    return Finding(key, "unknown", message=message, hint=hint, evidence=evidence)
 
 
 def _did_you_mean(name: str, names: list[str]) -> str:
@@ -288,7 +289,7 @@ def _spread(series: Series) -> dict[str, float]:
 def _hint(parts: tuple[Series, ...], budget: Budget) -> str:
     """Where to look first: the part with the worst value."""
     if len(parts) < 2 or not all(part.values for part in parts):
-        return "gatekeeper explain post.performance shows the last runs"
+        return "gatekeeper explain post.performance"
     if budget.worse == "higher":
         worst = max(parts, key=lambda part: max(part.values))
         return f"the highest value is {show(max(worst.values), worst.unit)}, of {worst}"

@@ -66,6 +66,7 @@ class _Columns:
             raise DataError(collector.path, f"the first row is a header with names, got {', '.join(header)}")
         self.header, self.collector = header, collector
         self.narrow = {"name", "value"} <= set(header)
+        self.says = [index for index, name in enumerate(header) if name in EVENT_COLUMNS]
         self.kinds = ["event" if name in EVENT_COLUMNS else "" for name in header]
         self.named = [split_unit(name) for name in header]
         self.missing = dict.fromkeys(header, 0)
@@ -76,24 +77,21 @@ class _Columns:
             self.collector.note(f"cells without a number: {', '.join(gaps)}")
 
     def row(self, row: list[str]) -> None:
-        numbers: list[tuple[int, float]] = []
+        numbers: list[tuple[str, float, str]] = []
         labels: dict[str, str] = {}
         for index, cell in enumerate(row):
             kind = self.kinds[index] or self._kind(index, cell)
             if kind == "number":
                 if (value := self._value(index, cell)) is not None:
-                    numbers.append((index, value))
+                    name, unit = self.named[index]
+                    numbers.append((name, value, unit))
             elif kind == "text" and cell and len(cell) <= 200:
                 labels[self.header[index]] = cell
-        if "event" in self.kinds:
-            record = {
-                self.header[i]: row[i] for i, kind in enumerate(self.kinds) if kind == "event" and row[i]
-            }
+        if self.says:
+            record = {self.header[index]: row[index] for index in self.says if row[index]}
             if (error := error_type(record)) is not None:
                 self.collector.event("records", error)
-        for index, value in numbers:
-            name, unit = self.named[index]
-            self.collector.add(name, value, unit, labels)
+        self.collector.add_row(numbers, labels)
 
     def _kind(self, index: int, cell: str) -> str:
         if cell.strip().lower() in MISSING and not self.named[index][1]:

@@ -60,11 +60,5 @@ def _record(item: dict[str, Any], collector: Collector) -> None:
         collector.event("records", error)
     measured = {key: value for key, value in item.items() if key not in NOT_MEASURED}
     labels = {key: value for key, value in measured.items() if isinstance(value, str) and len(value) <= 200}
-    for key, value in measured.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            collector.add(*_named(key, value), labels)
-
-
-def _named(key: str, value: float) -> tuple[str, float, str]:
-    name, unit = split_unit(key)
-    return name, value, unit
+    numbers = [(key, value) for key, value in measured.items() if type(value) in (int, float)]
+    collector.add_row([(split_unit(key)[0], value, split_unit(key)[1]) for key, value in numbers], labels)

@@ -1,7 +1,7 @@
 """The JSON of pytest-benchmark: a series for each benchmark, in seconds.
 
-`--benchmark-json=FILE` writes every round; `--benchmark-save` without `--benchmark-save-data` only the statistics that
-pytest-benchmark computed.
+`--benchmark-json=FILE` writes every round; `--benchmark-save` without `--benchmark-save-data` only the
+statistics that pytest-benchmark computed.
 """
 
 from collections.abc import Iterable, Mapping

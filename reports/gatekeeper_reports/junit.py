@@ -26,6 +26,9 @@ from gatekeeper.wording import (
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+MOST_FINDINGS = 100
+"""Findings that are described in a case; the JSON report has all."""
+
 
 def render(run: Run, view: View) -> str:
     from xml.etree.ElementTree import Element, indent, tostring
@@ -81,7 +84,10 @@ def _verdict_case(name: str, reasons: list[str]) -> Any:
 
 def _described(result: Result) -> str:
     """Status, findings and place, as text for whoever opens the case."""
-    rows = [("status", f"{result.status.upper()} ({result.requirement})"), *details(result, passing=True)]
+    rows = [
+        ("status", f"{result.status.upper()} ({result.requirement})"),
+        *details(result, MOST_FINDINGS, passing=True),
+    ]
     if result.source.file:
         rows.append(("source", str(result.source)))
     if result.status not in ("pass", "skip"):

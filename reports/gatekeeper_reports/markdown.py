@@ -69,7 +69,7 @@ def _head(run: Run) -> str:
         lines += [f"- {len(reasons) - 10} more reasons"] if len(reasons) > 10 else []
     if header.partial:
         lines += ["", "A part of the gates was selected: this does not clear the subject."]
-    lines += ["", *(f"Note: {prose(note)}  " for note in run.notes[:10])] if run.notes else []
+    lines += ["", *(f"- note: {prose(note)}" for note in run.notes[:10])] if run.notes else []
     return "\n".join(lines) + "\n"
 
 

@@ -131,7 +131,7 @@ def _digits(value: float | None, factor: int) -> str:
         return ""
     from decimal import Decimal
 
-    text = f"{Decimal(repr(value)) * factor:.12f}".rstrip("0").rstrip(".")
+    text = f"{Decimal(repr(value)) * factor:.9f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
 
 

@@ -77,8 +77,7 @@ class Terminal:
     def _line(self, result: Result) -> str:
         glyph = (GLYPHS if self.view.unicode else ASCII_GLYPHS)[result.status]
         word = f"{glyph} {result.status.upper():<7}"
-        ran = result.status != "skip" or result.duration_s > 0
-        seconds = f"{result.duration_s:.2f}s" if ran else "-"
+        seconds = f"{result.duration_s:.2f}s" if result.status != "skip" else "-"
         rest = f" {one_line(result.id):<{self._id_width}}  {seconds:>7}  {headline(result)}".rstrip()
         if self.view.width is not None:
             rest = _cut(rest, self.view.width - len(word), "…" if self.view.unicode else "~")

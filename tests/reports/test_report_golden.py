@@ -1,14 +1,16 @@
 """Each format over one rich run, as a file that can be read. GATEKEEPER_UPDATE_GOLDEN=1 writes them anew."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
-from report_samples import empty_run, rich_run, text_of
+from report_samples import empty_run, rich_run, shipped, text_of
 
 import gatekeeper
 
 GOLDEN = Path(__file__).parent / "golden"
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "reports.md").read_text("utf-8")
 CLOSING = [("reports", "reports/junit.xml  reports/report.json")]
 
 CASES = {
@@ -43,6 +45,21 @@ def test_a_rich_run_looks_as_it_should(name: str) -> None:
     compare(name, text_of(module, rich_run(), **options))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("module", sorted({module for module, _ in CASES.values()}))
+MODULES = sorted({module for module, _ in CASES.values()})
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_a_run_of_nothing_looks_as_it_should(module: str) -> None:
     compare(f"empty-{module}.txt", text_of(module, empty_run()))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_format_is_documented(module: str) -> None:
+    report = shipped(module)
+    assert f"\n## {report.name}\n" in DOCUMENTED
+    assert re.search(rf"\| \[`{report.name}`\]\(#{report.name}\) \|.*\| {report.extension} \|", DOCUMENTED)
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    told = set(re.findall(r"# TYPE (\w+)", text_of("prometheus", rich_run())))
+    assert set(re.findall(r"`(gatekeeper_[a-z_]+)`", DOCUMENTED)) - {"gatekeeper_reports"} == told

@@ -43,7 +43,7 @@ from gatekeeper.model import (
 PATH = files("gatekeeper") / "schemas" / "report-1.json"
 SCHEMA: dict[str, Any] = json.loads(PATH.read_bytes())
 VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA, validate_formats=True)
-DEFINED = {
+DEFINED: dict[str, type[msgspec.Struct]] = {
     "run": Header, "subject": Subject, "verdict": Verdict, "reason": Reason, "counts": Counts,
     "result": Result, "attempt": Attempt, "source": Source, "finding": Finding, "output": Output,
 }  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 from report_samples import (
     ANY_RUN,
     HOSTILE,
@@ -45,7 +46,8 @@ def perfdata(text: str) -> list[dict[str, str]]:
 
 def measured(*args: Any, **evidence: Any) -> str:
     """One finding's performance data."""
-    result = Result(id="pre.a", phase="pre", status="pass", findings=(Finding(*args, evidence=evidence),))
+    found = replace(Finding(*args), evidence=evidence)
+    result = Result(id="pre.a", phase="pre", status="pass", findings=(found,))
     return text_of("nagios", run_of((result,))).partition("\n")[0].partition("'pre.a.")[2].partition("'=")[2]
 
 

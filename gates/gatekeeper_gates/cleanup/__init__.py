@@ -1,13 +1,11 @@
 """`post.cleanup`: what a flow left behind."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import Struct, field
 
 from gatekeeper import Budget, Context, Duration, Quantity, post
-from gatekeeper_gates.cleanup import leftovers, rules
 
 UNCONFIGURED = """no pre run to compare with, and nothing configured. Run `gatekeeper run pre` before the
 flow: processes that it leaves in the project are found without any configuration. Or name what to look at:
@@ -24,6 +22,10 @@ NOTHING_MATCHES = """nothing to look at: processes.scope is "matching" and there
 command = ["chromium --headless", "orders_worker"]"""
 
 
+IGNORED = ["git fsmonitor--daemon", "git (maintenance|gc) ", "watchman"]
+"""Helpers that other tools start in a project's folder, and that stay."""
+
+
 class Processes(Struct, frozen=True, forbid_unknown_fields=True):
     """Which processes count as left: those that started after the pre run, before this one, and still run."""
 
@@ -34,9 +36,7 @@ class Processes(Struct, frozen=True, forbid_unknown_fields=True):
     `command`. `matching`: only the latter."""
     command: list[str] = field(default_factory=list)
     """Regular expressions; a process whose command line matches one counts wherever it runs."""
-    ignore: list[str] = field(
-        default_factory=lambda: ["git fsmonitor--daemon", r"git (maintenance|gc) ", "watchman"]
-    )
+    ignore: list[str] = field(default_factory=lambda: [*IGNORED])
     """Regular expressions; a process whose command line matches one never counts."""
     user: str | None = None
     """Whose processes: a user's name, `"*"` for everyone's; by default the user who runs gatekeeper."""
@@ -44,6 +44,10 @@ class Processes(Struct, frozen=True, forbid_unknown_fields=True):
     """How long a process that is just ending may take to be gone."""
 
     def __post_init__(self) -> None:
+        if not self.command and self.ignore == IGNORED:
+            return
+        import re
+
         for pattern in (*self.command, *self.ignore):
             try:
                 re.compile(pattern)
@@ -69,7 +73,11 @@ class Ports(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def watched(self) -> tuple[range, ...]:
-        return tuple(leftovers.port_range(item) for item in self.watch)
+        if not self.watch:
+            return ()
+        from gatekeeper_gates.cleanup.processes import port_range
+
+        return tuple(port_range(item) for item in self.watch)
 
 
 class Files(Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,13 +154,15 @@ class Cleanup(Struct, frozen=True, forbid_unknown_fields=True):
 
 def snapshot_cleanup(ctx: Context, settings: Cleanup) -> dict[str, Any]:
     """What is there before the flow: all that isn't can be told from what it leaves."""
+    from gatekeeper_gates.cleanup import places, processes
+
     return {
-        "processes": leftovers.running(),
-        "ports": leftovers.listening(settings.ports.watched) if settings.ports.watch else [],
-        "files": {rule.path: leftovers.paths(ctx, rule) for rule in settings.files},
-        "disk": {rule.path: leftovers.used(ctx, rule.path) for rule in settings.disk},
-        "services": {rule.pidfile: leftovers.service(ctx.path(rule.pidfile)) for rule in settings.services},
-        "memory": leftovers.available() if settings.memory else None,
+        "processes": processes.running(),
+        "ports": processes.listening(settings.ports.watched) if settings.ports.watch else [],
+        "files": {rule.path: places.paths(ctx, rule) for rule in settings.files},
+        "disk": {rule.path: places.used(ctx, rule.path) for rule in settings.disk},
+        "services": {rule.pidfile: places.service(ctx.path(rule.pidfile)) for rule in settings.services},
+        "memory": places.available() if settings.memory else None,
     }
 
 
@@ -169,8 +179,10 @@ def cleanup(ctx: Context, settings: Cleanup) -> None:
         ctx.skip(UNCONFIGURED)
     if not settings.looks:
         ctx.skip(NOTHING_MATCHES)
+    from gatekeeper_gates.cleanup import rules
+
     before: Mapping[str, Any] = ctx.before["post.cleanup"]
-    left = rules.processes(ctx, settings.processes, before) if settings.processes.looks else []
+    left = rules.left_processes(ctx, settings.processes, before) if settings.processes.looks else []
     if settings.processes.looks or settings.ports.watch:
         rules.ports(ctx, settings.ports, before, left)
     for files in settings.files:

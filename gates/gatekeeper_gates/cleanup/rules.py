@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper import Budget, Context, DataError, Finding, show
-from gatekeeper_gates.cleanup import leftovers
+from gatekeeper_gates.cleanup import places, processes
 
 if TYPE_CHECKING:
     import psutil
@@ -18,12 +18,12 @@ Before = Mapping[str, Any]
 NOT_CONFIGURED = "nothing to compare with: it was not configured when the pre run was made"
 
 
-def processes(ctx: Context, rule: "Processes", before: Before) -> list[leftovers.Left]:
+def left_processes(ctx: Context, rule: "Processes", before: Before) -> list[processes.Left]:
     """Processes that are left."""
     import msgspec
 
-    candidates = leftovers.left(ctx, rule, before["processes"])
-    found = [d for d in map(leftovers.described, _settled(ctx, candidates, rule.settle)) if d is not None]
+    candidates = processes.left(ctx, rule, before["processes"])
+    found = [d for d in map(processes.described, _settled(ctx, candidates, rule.settle)) if d is not None]
     ctx.check(
         len(found) <= rule.max,
         f"{_many(len(found), 'process', 'processes')} left: {_listed([_process(p) for p in found])}",
@@ -48,7 +48,7 @@ def _settled(ctx: Context, found: "list[psutil.Process]", patience: float) -> "l
     return alive
 
 
-def _process(process: leftovers.Left) -> str:
+def _process(process: processes.Left) -> str:
     return f"pid {process.pid} `{_cut(process.command)}`, {show(process.age_s, 's')} old"
 
 
@@ -68,12 +68,12 @@ def _listed(items: list[str], most: int = 5) -> str:
 # -- ports ---------------------------------------------------------------------------------------------------
 
 
-def ports(ctx: Context, rule: "Ports", before: Before, left: list[leftovers.Left]) -> None:
+def ports(ctx: Context, rule: "Ports", before: Before, left: list[processes.Left]) -> None:
     """Listening ports of left processes, and watched ones that were opened since the pre run."""
     held: dict[str, int | None] = {address: process.pid for process in left for address in process.ports}
     if rule.watch:
         try:
-            watched = leftovers.holders(rule.watched)
+            watched = processes.holders(rule.watched)
         except DataError as error:
             ctx.add(Finding("ports", "unknown", message=str(error)))
             return
@@ -115,7 +115,7 @@ def files(ctx: Context, rule: "Files", before: Before) -> None:
         ctx.add(Finding(name, "unknown", message=NOT_CONFIGURED, hint="gatekeeper run pre"))
         return
     known = set(before["files"][rule.path])
-    left = [path for path in leftovers.paths(ctx, rule) if path not in known]
+    left = [path for path in places.paths(ctx, rule) if path not in known]
     described = [found for path in left[:100] if (found := _file(ctx, path)) is not None]
     words = [
         f"{file['path']} ({show(file['size'], 'B')}, {show(file['age_s'], 's')} old)" for file in described
@@ -136,7 +136,7 @@ def files(ctx: Context, rule: "Files", before: Before) -> None:
 def _file(ctx: Context, path: str) -> dict[str, Any] | None:
     with suppress(OSError, DataError):
         age = max(0.0, time.time() - os.lstat(path).st_mtime)
-        size = leftovers.used(ctx, path) if os.path.isdir(path) else os.lstat(path).st_size
+        size = places.used(ctx, path) if os.path.isdir(path) else os.lstat(path).st_size
         return {"path": path, "size": size, "age_s": round(age, 1), "folder": os.path.isdir(path)}
     return None
 
@@ -154,7 +154,7 @@ def disk(ctx: Context, rule: "Disk", before: Before) -> None:
     if rule.path not in before["disk"]:
         ctx.add(Finding(name, "unknown", message=NOT_CONFIGURED, hint="gatekeeper run pre"))
         return
-    was, now = before["disk"][rule.path], leftovers.used(ctx, rule.path)
+    was, now = before["disk"][rule.path], places.used(ctx, rule.path)
     _grown(ctx, name, rule.growth, (was, now), "B", hint=f"du -xh --max-depth=2 {rule.path} | sort -h | tail")
 
 
@@ -192,7 +192,7 @@ def _grown(
 def service(ctx: Context, rule: "Service", before: Before) -> None:
     """What a long-running process gathered."""
     name, was = f"service {rule.title}", before["services"].get(rule.pidfile, {"error": NOT_CONFIGURED})
-    now = leftovers.service(ctx.path(rule.pidfile))
+    now = places.service(ctx.path(rule.pidfile))
     if "error" in now:
         ctx.check(False, f"{rule.title}: {now['error']}", name=name, hint=f"cat {rule.pidfile}")
         return
@@ -222,7 +222,7 @@ def service(ctx: Context, rule: "Service", before: Before) -> None:
 
 def memory(ctx: Context, budget: Budget, before: Before) -> None:
     """How much less memory is available."""
-    was, now = before["memory"], leftovers.available()
+    was, now = before["memory"], places.available()
     if was is None:
         ctx.add(Finding("memory", "unknown", message=NOT_CONFIGURED, hint="gatekeeper run pre"))
         return

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from gatekeeper import Context, DataError, post
-from gatekeeper_gates.state import rules, snapshots
 
 UNCONFIGURED = """nothing declared. For example:
 
@@ -106,8 +105,12 @@ class Values(Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"delta of {key!r} has neither min nor max")
         if Path(self.path).suffix.lower() not in (".json", ".toml"):
             raise ValueError(f"values are read from .json or .toml files, got {self.path!r}")
+        if not self.keys:
+            raise ValueError("no keys are declared: give never, must, grows or delta")
+        from gatekeeper_gates.state.snapshots import split
+
         for key in self.keys:
-            snapshots.split(key)
+            split(key)
 
     @property
     def keys(self) -> list[str]:
@@ -127,6 +130,8 @@ class State(Struct, frozen=True, forbid_unknown_fields=True):
 
 def snapshot_state(ctx: Context, settings: State) -> dict[str, Any]:
     """What everything declared looks like before the flow; a rule that can't be read says why instead."""
+    from gatekeeper_gates.state import snapshots
+
     return {
         "files": {
             rule.path: _tried(snapshots.files, ctx, rule.path, rule.max_files) for rule in settings.files
@@ -162,6 +167,8 @@ def state(ctx: Context, settings: State) -> None:
     """What must not change did not, what must did, and nothing got lost."""
     if settings == State():
         ctx.skip(UNCONFIGURED)
+    from gatekeeper_gates.state import rules
+
     for database in settings.sqlite:
         rules.database(ctx, database)
     databases = [database for database in settings.sqlite if database.compared]

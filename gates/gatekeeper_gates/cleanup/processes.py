@@ -1,10 +1,10 @@
-"""What is there on this machine at one moment: processes, ports, files, memory. Facts only, no judgement."""
+"""Which processes and listening ports there are. Facts only, no judgement."""
 
 import os
 import re
 import time
-from collections.abc import Iterator
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,7 @@ from gatekeeper import Context, DataError
 if TYPE_CHECKING:
     import psutil
 
-    from gatekeeper_gates.cleanup import Files, Processes
-
-MAX_PATHS = 5_000
-"""A glob that matches more paths is a mistake."""
-MAX_ENTRIES = 500_000
-"""Files up to which a folder is measured."""
+    from gatekeeper_gates.cleanup import Processes
 
 
 # -- processes -----------------------------------------------------------------------------------------------
@@ -71,38 +66,57 @@ def left(ctx: Context, rule: "Processes", before: list[list[float]]) -> "list[ps
     """The processes that started since `before` and count by the rule, gatekeeper's own apart."""
     import psutil
 
-    own, until, terminals = _lineage(ctx)
+    around = Surroundings.of(ctx)
     known = {(int(pid), start) for pid, start in before}
     found = []
     for pid in psutil.pids():
         start = began(pid)
-        if start is None or pid in own or (pid, start) in known or (until is not None and start >= until):
+        if start is None or (pid, start) in known or around.hides(pid, start):
             continue
         with suppress(psutil.Error, OSError):
             process = psutil.Process(pid)
-            if _counts(process, rule, str(ctx.root), terminals):
+            if not around.holds(process) and _counts(process, rule, around, str(ctx.root)):
                 found.append(process)
     return found
 
 
-def _lineage(ctx: Context) -> tuple[set[int], float | None, set[str]]:
-    """This process and its ancestors; when gatekeeper itself began; the terminals that it is used from.
+class Surroundings(Struct, frozen=True):
+    """What is gatekeeper's own, and the person's who uses it: no flow left that.
 
-    What began later than `run post` was not left by a flow that ended before it: other gates, a pager.
-    (`exec` begins before its flow and knows its processes.)
+    `lineage` are this process and its ancestors. Whatever began after `until`, the start of `run post`, was not left
+    by a flow that ended before it: other gates, a pager. Where there is no such moment, what runs under one of
+    `parents` is gatekeeper's. `terminals` are those that gatekeeper is used from.
     """
-    import psutil
 
-    me = psutil.Process()
-    lineage = [me, *me.parents()]
-    ours = []
-    for process in lineage:
-        if not _is_gatekeeper(process):
-            break
-        ours.append(process.pid)
-    until = began(ours[-1]) if ours and ctx.data.phase == "post" else None
-    terminals = {terminal for process in lineage if (terminal := _terminal(process))}
-    return {process.pid for process in lineage}, until, terminals
+    lineage: set[int]
+    until: float | None
+    parents: set[int]
+    terminals: set[str]
+
+    @classmethod
+    def of(cls, ctx: Context) -> "Surroundings":
+        import psutil
+
+        me = psutil.Process()
+        lineage = [me, *me.parents()]
+        ours = [process.pid for process in takewhile(_is_gatekeeper, lineage)]
+        until = began(ours[-1]) if ours and ctx.data.phase == "post" else None
+        parents = set(ours) if ctx.data.phase == "all" else set()
+        terminals = {terminal for process in lineage if (terminal := _terminal(process))}
+        return cls({process.pid for process in lineage}, until, parents, terminals)
+
+    def hides(self, pid: int, start: float) -> bool:
+        return pid in self.lineage or (self.until is not None and start >= self.until)
+
+    def holds(self, process: "psutil.Process") -> bool:
+        if _is_gatekeeper(process):
+            return True
+        return bool(self.parents) and any(parent.pid in self.parents for parent in process.parents())
+
+    def is_elsewhere(self, process: "psutil.Process") -> bool:
+        """Whether it is used from another terminal: an editor, a shell that someone opened."""
+        terminal = _terminal(process)
+        return terminal is not None and bool(self.terminals) and terminal not in self.terminals
 
 
 def _is_gatekeeper(process: "psutil.Process") -> bool:
@@ -130,20 +144,19 @@ def _terminal(process: "psutil.Process") -> str | None:
         return None
 
 
-def _counts(process: "psutil.Process", rule: "Processes", root: str, terminals: set[str]) -> bool:
+def _counts(process: "psutil.Process", rule: "Processes", around: Surroundings, root: str) -> bool:
     import psutil
 
     words = _words(process)
     command = " ".join(words)
-    if not words or process.status() == psutil.STATUS_ZOMBIE or _is_gatekeeper(process):
+    if not words or process.status() == psutil.STATUS_ZOMBIE:
         return False
     if not _belongs_to(process, rule.user) or any(re.search(pattern, command) for pattern in rule.ignore):
         return False
     if any(re.search(pattern, command) for pattern in rule.command):
         return True
-    terminal = _terminal(process)
-    elsewhere = terminal is not None and bool(terminals) and terminal not in terminals
-    return rule.scope == "project" and not elsewhere and _lies_in(process, words, root)
+    in_project = rule.scope == "project" and _lies_in(process, words, root)
+    return in_project and not around.is_elsewhere(process)
 
 
 def _belongs_to(process: "psutil.Process", user: str | None) -> bool:
@@ -245,106 +258,3 @@ def holders(watched: tuple[range, ...]) -> dict[str, int | None]:
         for c in connections
         if _listens(c) and any(c.laddr[1] in ports for ports in watched)
     }
-
-
-# -- files and disk ------------------------------------------------------------------------------------------
-
-
-def place(ctx: Context, path: str) -> str:
-    """A configured path or glob, absolute; `{temp}` is the system's folder for temporary files."""
-    import tempfile
-
-    return str(ctx.path(path.replace("{temp}", tempfile.gettempdir())))
-
-
-def paths(ctx: Context, rule: "Files") -> list[str]:
-    """What a rule's path or glob matches, sorted.
-
-    Raises:
-        DataError: it matches too much.
-    """
-    import glob
-
-    absolute, found = place(ctx, rule.path), []
-    names = (
-        [absolute] if os.path.lexists(absolute) else glob.iglob(absolute, recursive=True, include_hidden=True)
-    )
-    for name in names:
-        with suppress(OSError):
-            if rule.any_user or not hasattr(os, "getuid") or os.lstat(name).st_uid == os.getuid():
-                found.append(name)
-        if len(found) > MAX_PATHS:
-            raise DataError(rule.path, f"matches more than {MAX_PATHS} files; narrow the pattern")
-    return sorted(found)
-
-
-def used(ctx: Context, path: str) -> int:
-    """Bytes on disk of a file or of all files below a folder; 0 for what is not there.
-
-    Raises:
-        DataError: too many files.
-    """
-    total = 0
-    for number, size in enumerate(_sizes(place(ctx, path))):
-        total += size
-        if number > MAX_ENTRIES:
-            raise DataError(path, f"holds more than {MAX_ENTRIES} files; name a smaller folder")
-    return total
-
-
-def _sizes(path: str) -> Iterator[int]:
-    with suppress(OSError):
-        status = os.lstat(path)
-        yield getattr(status, "st_blocks", status.st_size // 512) * 512
-        if not os.path.isdir(path) or os.path.islink(path):
-            return
-        for folder, _, names in os.walk(path):
-            for name in names:
-                with suppress(OSError):
-                    status = os.lstat(os.path.join(folder, name))
-                    yield getattr(status, "st_blocks", status.st_size // 512) * 512
-
-
-# -- services and memory -------------------------------------------------------------------------------------
-
-
-def service(pidfile: Path) -> dict[str, Any]:
-    """What a long-running process holds: descriptors, bytes of memory, open files; or why it is unknown."""
-    import psutil
-
-    try:
-        pid = int(pidfile.read_text("utf-8").split()[0])
-        process = psutil.Process(pid)
-        held = {"pid": pid, "began": began(pid), "command": " ".join(process.cmdline())[:500]}
-        return held | {
-            "descriptors": process.num_fds(),
-            "memory": process.memory_info().rss,
-            "open": _open(pid),
-        }
-    except OSError as error:
-        return {"error": f"its pidfile can't be read: {error.strerror}: {pidfile}"}
-    except (ValueError, IndexError):
-        return {"error": f"its pidfile holds no process id: {pidfile}"}
-    except psutil.NoSuchProcess:
-        return {"error": f"it is not running (pid {pid} by {pidfile})"}
-    except psutil.AccessDenied:
-        return {"error": f"its descriptors can't be read by this user (pid {pid} by {pidfile})"}
-
-
-def _open(pid: int, most: int = 1_000) -> dict[str, int]:
-    """What a process has open and how often: paths, sockets and pipes by kind. Linux; elsewhere empty."""
-    counted: dict[str, int] = {}
-    with suppress(OSError):
-        for descriptor in os.listdir(f"/proc/{pid}/fd")[:most]:
-            with suppress(OSError):
-                target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
-                kind = target if target.startswith("/") else target.partition(":")[0]
-                counted[kind] = counted.get(kind, 0) + 1
-    return counted
-
-
-def available() -> int:
-    """Bytes of memory that are available on this host."""
-    import psutil
-
-    return int(psutil.virtual_memory().available)
