@@ -274,7 +274,11 @@ def test_each_file_is_read_once_for_all_that_is_asked(
     lines(tmp_path / "out.jsonl", [{"id": 1}])
     opened: list[str] = []
     enter = DataFile.__enter__
-    monkeypatch.setattr(DataFile, "__enter__", lambda self: (opened.append(self.label), enter(self))[1])
+    def counted(self: DataFile) -> DataFile:
+        opened.append(self.label)
+        return enter(self)
+
+    monkeypatch.setattr(DataFile, "__enter__", counted)
     run(
         tmp_path,
         {

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         report_content,
         report_files,
         report_rows,
+        see,
         target_of,
         unmeasured,
     )
@@ -45,6 +46,7 @@ _HOMES = {
         "report_content",
         "report_files",
         "report_rows",
+        "see",
         "target_of",
         "unmeasured",
     ),
@@ -91,6 +93,7 @@ __all__ = [
     "report_files",
     "report_relation",
     "report_rows",
+    "see",
     "similar",
     "target_of",
     "unmeasured",

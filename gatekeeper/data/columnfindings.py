@@ -218,7 +218,8 @@ def report_relation(
     base = f"{source.label} → {result.label} {given.column}"
     for target, keys in ((source, given), (result, came)):
         if (problem := _unusable(target, keys)) is not None:
-            unmeasured(ctx, base, problem, keys.total, f"head {target.label}")
+            place = target.faults[0].place if target.faults else target.label
+            unmeasured(ctx, base, problem, hint=see(target, place))
             return
     if kind in ("all", "same"):
         lost = sorted(given.known - came.known, key=_in_order)

@@ -253,9 +253,9 @@ def _example(violation: Any) -> Mapping[str, Any]:
     return {name: getattr(violation, name) for name in fields if getattr(violation, name) not in ("", None)}
 
 
-def unmeasured(ctx: "Context", name: str, message: str, n: int = 0, hint: str = "") -> None:
+def unmeasured(ctx: "Context", name: str, message: str, n: int | None = None, hint: str = "") -> None:
     """A finding that says that there was nothing to tell from."""
-    ctx.add(Finding(name, "unknown", n=n, message=message, hint=hint))
+    ctx.add(Finding(name, "unknown", n=n or None, message=message, hint=hint))
 
 
 def between(

@@ -14,7 +14,7 @@ class StoreError(GatekeeperError):
     """The store can't be read or written. Never changes a verdict; a run that was not recorded is spilled."""
 
 
-class NoStore(StoreError):  # noqa: N818 - the state of a fresh project, not something that went wrong
+class NoStore(StoreError):
     """There is no store: nothing was recorded yet."""
 
 

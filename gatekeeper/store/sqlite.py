@@ -27,6 +27,9 @@ DAY = 86_400.0
 BATCH = 1_000
 """Runs that are removed in one transaction: other processes write in between."""
 
+FREED = 5_000
+"""Pages that are given back in one transaction, for the same reason."""
+
 
 class SqliteStore(Queries):
     """A store of runs in one file. Every method raises `StoreError` where the file can't be used."""
@@ -196,8 +199,11 @@ class SqliteStore(Queries):
         return self._connection.execute(sql, (last,)).rowcount
 
     def _shrink(self) -> None:
+        pages = self._rows("PRAGMA freelist_count", ())[0][0]
         with self._explained():
-            self._connection.executescript("PRAGMA incremental_vacuum")  # execute() would free a single page
+            for _ in range(0, pages, FREED):
+                # executescript: execute() would free a single page
+                self._connection.executescript(f"PRAGMA incremental_vacuum({FREED})")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def retain(self, older_than: float, now: float | None = None) -> Pruned | None:

@@ -253,7 +253,7 @@ class _Check:
         self.text.report(ctx)
 
     def _report_rows(self, ctx: Context, known: "Known") -> None:
-        from gatekeeper.data import report_rows, unmeasured
+        from gatekeeper.data import report_rows, see, unmeasured
 
         rows, share = self.spec.rows, 1.0
         if rows.of:
@@ -261,7 +261,8 @@ class _Check:
             source.read()
             if source.faults or not source.rows:
                 reason = source.faults[0] if source.faults else f"{rows.of} holds no records to compare with"
-                unmeasured(ctx, f"{self.target.label} rows", str(reason), hint=f"head {rows.of}")
+                hint = see(source, source.faults[0].place if source.faults else rows.of)
+                unmeasured(ctx, f"{self.target.label} rows", str(reason), hint=hint)
                 return
             share = source.rows
         low, high = (None if limit is None else limit * share for limit in (rows.min, rows.max))

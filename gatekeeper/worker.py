@@ -1,4 +1,4 @@
-"""A spawned worker: `python -m gatekeeper.execute.worker`. See `gatekeeper.execute.spawn`."""
+"""A spawned worker: `python -m gatekeeper.worker`. See `gatekeeper.execute.spawn`."""
 
 import io
 import os
@@ -11,6 +11,7 @@ from typing import IO, Any, TextIO
 
 import msgspec
 
+from gatekeeper.app import load_for_worker
 from gatekeeper.execute.attempt import World, perform
 from gatekeeper.execute.capture import KEEP
 from gatekeeper.execute.schedule import Outcome, Task
@@ -25,8 +26,6 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)  # a gate's prints must not look like answers
-    from gatekeeper.app import load_for_worker
-
     plan, data, plugins = load_for_worker(orders.readline())
     gates = {planned.id: planned for planned in (*plan.gates, *plan.snapshots)}
     os.chdir(data.root)
