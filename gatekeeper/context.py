@@ -232,8 +232,8 @@ class Context:
         elif warn is not None and beyond(warn):
             status, limit = "warn", warn
         details = dict(evidence or {})
-        if warn is not None and fail is not None:
-            details.setdefault("limits", {"warn": float(warn), "fail": float(fail)})
+        if limits := {name: float(at) for name, at in (("warn", warn), ("fail", fail)) if at is not None}:
+            details.setdefault("limits", limits)  # a finding holds the one that decided; readers want both
         return self.add(
             Finding(
                 name=name,

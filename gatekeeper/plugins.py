@@ -337,5 +337,11 @@ def _shown(path: Path, root: Path | None) -> str:
 
 
 def source_of(gate: Gate, root: Path) -> Source:
-    """Where a gate is defined, relative to the project where it lies inside it."""
-    return Source(_shown(Path(gate.file), root), gate.line) if gate.file else Source("", 0)
+    """Where a gate is defined: relative to the project, or to where its package is installed."""
+    if not gate.file:
+        return Source("", 0)
+    path = Path(gate.file)
+    if not path.is_relative_to(root):
+        installed = [folder for folder in sys.path if folder and path.is_relative_to(folder)]
+        root = Path(max(installed, key=len, default=root))
+    return Source(_shown(path, root), gate.line)

@@ -232,9 +232,10 @@ def _summary(project: Project, prepared: Prepared) -> PlanSummary:
 
 def _places(project: Project, prepared: Prepared) -> list[str]:
     """Where the planned gates come from: folders of the project, and how many plugins."""
-    files = {planned.source.file for planned in prepared.plan.gates}
-    inside = sorted({str(Path(file).parent) for file in files if not Path(file).is_absolute()})
-    outside = len({file for file in files if Path(file).is_absolute()})
+    files = {planned.gate.file for planned in prepared.plan.gates}
+    root = project.settings.root
+    inside = sorted({str(Path(file).parent.relative_to(root)) for file in files if Path(file).is_relative_to(root)})
+    outside = len({file for file in files if not Path(file).is_relative_to(root)})
     return [f"{folder}/" for folder in inside] + (
         [f"{outside} plugin{'s' if outside > 1 else ''}"] if outside else []
     )
