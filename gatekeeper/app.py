@@ -1,40 +1,29 @@
 """The program: load the project, plan, carry out, decide, record, report. Each step is a function of the one before."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 from msgspec import Struct, field, structs
 
-from gatekeeper import plugins as plugin_loading
 from gatekeeper.context import RunData, Saved
 from gatekeeper.decide import Policy, count, decide
-from gatekeeper.errors import GatekeeperError, UsageError, nearest
+from gatekeeper.errors import UsageError, nearest
 from gatekeeper.execute.run import Executed, Isolation, Observer, execute
 from gatekeeper.execute.schedule import Options
-from gatekeeper.model import Gate, Header, Result, Run, RunPhase, Since, Subject, Verdict
+from gatekeeper.model import Header, Result, Run, RunPhase, Subject, Verdict
 from gatekeeper.plan import Plan, make_plan, phases_of
 from gatekeeper.plugins import Plugins
+from gatekeeper.project import Project, ProjectRequest
 from gatekeeper.record import environment, new_run_id, stamp, subject_of, utc_now, with_since
 from gatekeeper.redact import redact, secrets_in
+from gatekeeper.remembering import last_failed, saved_before, since
 from gatekeeper.select import Selection
-from gatekeeper.settings import Flag, Resolved, Settings, load, resolve
-
-STATE = ".gatekeeper"
-
-
-class ProjectRequest(Struct, frozen=True, kw_only=True):
-    """Which project, with which settings. Plain data: a spawned worker loads the same from it."""
-
-    cwd: str
-    config: str | None = None
-    profile: str | None = None
-    flags: tuple[tuple[tuple[str, ...], str, Any], ...] = ()
-    """Settings from the command line: path, flag, value."""
+from gatekeeper.settings import Settings, digest
+from gatekeeper.store import path_of
 
 
 class RunRequest(Struct, frozen=True, kw_only=True):
@@ -51,63 +40,6 @@ class RunRequest(Struct, frozen=True, kw_only=True):
     save: str | None = None
     stop_first: bool = False
     remember: bool = True
-
-
-class Project:
-    """A loaded project: its settings, its plugins and its gates."""
-
-    def __init__(self, request: ProjectRequest) -> None:
-        overrides = {path: Flag(flag, value) for path, flag, value in request.flags}
-        config = Path(request.config) if request.config else None
-        self.cwd = Path(request.cwd)
-        wrong: list[str] = []
-        self.settings: Settings = load(
-            self.cwd, config=config, profile=request.profile, overrides=overrides, problems=wrong
-        )
-        self.plugins: Plugins = plugin_loading.load(
-            self.settings.root, self.settings.gates_paths, self.settings.plugins.disable
-        )
-        if wrong:
-            self._refuse(wrong)
-
-    def _refuse(self, wrong: Sequence[str]) -> NoReturn:
-        """All mistakes of the configuration at once: what is wrong in general, then the gates' own."""
-        try:
-            self.resolved(())
-        except UsageError as error:
-            wrong = [*wrong, *error.problems]
-        raise UsageError(*wrong)
-
-    @cached_property
-    def gates(self) -> list[Gate]:
-        """All gates of all phases.
-
-        Raises:
-            UsageError: two have one id, or a plugin failed to make its.
-        """
-        return self.plugins.gates(self.settings)
-
-    def resolved(self, phases: Sequence[str] | None = None) -> dict[str, Resolved]:
-        """Every gate's settings. Secrets are read for the gates of `phases` only, or of all.
-
-        Raises:
-            UsageError: all that is wrong with them.
-        """
-        ids = None if phases is None else {gate.id for gate in self.gates if gate.phase in phases}
-        return resolve(self.settings, self.gates, secrets_of=ids)
-
-    @property
-    def state(self) -> Path:
-        """The folder with what runs leave for later ones."""
-        return self.settings.root / STATE
-
-    @property
-    def store_url(self) -> str:
-        """Where history is kept: the configured store, else a file in the state folder."""
-        url = self.settings.store.url
-        if url is None:
-            return str(self.state / "history.db")
-        return url if "://" in url or Path(url).is_absolute() else str(self.settings.root / url)
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -147,7 +79,8 @@ def prepare(project: Project, request: RunRequest) -> Prepared:
     subject = subject_of(
         request.subject, settings.subject_name, settings.subject.artifact, settings.root, project.cwd
     )
-    failed, notes = _last_failed(project, subject, request)
+    path_of(project.store_url)  # a store that this version doesn't have is said now, not after the run
+    failed, notes = last_failed(project, subject) if request.selection.last_failed else ([], [])
     selection = structs.replace(request.selection, last_failed=bool(failed))
     plan = make_plan(
         request.phase, project.gates, resolved, settings, project.plugins,
@@ -172,7 +105,7 @@ def prepare(project: Project, request: RunRequest) -> Prepared:
         phase=request.phase,
         started=stamp(now),
         partial=plan.partial,
-        settings_digest=_digest(settings, resolved),
+        settings_digest=digest(settings, resolved),
         profile=settings.profile,
         config=settings.config_name,
         pre_run=before.run if before else None,
@@ -210,12 +143,6 @@ def _frozen(settings: Settings, now: Any) -> list[str]:
         for freeze in settings.freeze
         if freeze.covers(now)
     ]
-
-
-def _digest(settings: Settings, resolved: Mapping[str, Resolved]) -> str:
-    from gatekeeper.settings import digest
-
-    return digest(settings, resolved)
 
 
 def _given(configured: Mapping[str, str], asked: Mapping[str, str], root: Path, cwd: Path) -> dict[str, str]:
@@ -258,61 +185,10 @@ def _samples(project: Project, request: RunRequest) -> tuple[tuple[str, str], ..
     return tuple((source, path) for source, path, _ in found)
 
 
-def _last_failed(project: Project, subject: Subject, request: RunRequest) -> tuple[list[str], list[str]]:
-    """Gates whose last result was not good, for `--last-failed`; without any, all run, as in pytest."""
-    if not request.selection.last_failed:
-        return [], []
-    from gatekeeper.store import NoStore, open_store
-
-    try:
-        with open_store(project.store_url, create=False) as store:
-            failed = store.failing(subject.name)
-    except NoStore:
-        failed = []
-    except GatekeeperError as error:
-        return [], [f"--last-failed: {error}; all gates run"]
-    return failed, [] if failed else ["--last-failed: no gate failed in its last run; all run"]
-
-
 def _before(project: Project, subject: Subject, request: RunRequest) -> tuple[Saved | None, list[str]]:
-    """What the pre run saved: of `--pre FILE|RUN`, else of the subject's newest one."""
-    if request.phase == "pre":
+    if request.phase == "pre" or (request.pre is None and not request.remember):
         return None, []
-    if request.pre is not None and (path := project.cwd / request.pre).is_file():
-        return read_saved(path), []
-    from gatekeeper.store import NoStore, open_store
-
-    try:
-        with open_store(project.store_url, create=False) as store:
-            if request.pre is None:
-                return store.latest_pre(subject.name), []
-            run = store.run(request.pre)
-            saved = store.saved(run.id)
-            return saved or Saved(run.id, run.header.started, run.subject), []
-    except NoStore:
-        if request.pre is not None:
-            raise UsageError(f"--pre {request.pre}: no such file, and no run was recorded yet") from None
-        return None, []
-    except UsageError as error:
-        raise UsageError(*(f"--pre {request.pre}: {problem}" for problem in error.problems)) from None
-    except GatekeeperError as error:
-        if request.pre is not None:
-            raise
-        return None, [f"the pre run could not be read: {error}"]
-
-
-def read_saved(path: Path) -> Saved:
-    """What `run pre --save FILE` wrote.
-
-    Raises:
-        UsageError: it can't be read, or isn't that.
-    """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Saved)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"--pre {path}: not a file that `gatekeeper run pre --save` wrote: {error}"
-        ) from None
+    return saved_before(project, subject, request.pre)
 
 
 # -- the run -----------------------------------------------------------------------------------------------------------
@@ -352,8 +228,10 @@ def _concluded(project: Project, prepared: Prepared, executed: Executed) -> Fini
     import gatekeeper
 
     gathered = executed.gathered
-    since, problems = _since(project, prepared, executed.results)
-    results = with_since(executed.results, since)
+    lasting, problems = (
+        since(project, prepared.subject, executed.results) if prepared.request.remember else ({}, [])
+    )
+    results = with_since(executed.results, lasting)
     own = decide(results, prepared.plan.ids, prepared.policy, interrupted=executed.interrupted)
     failed = [
         f"the state before could not be recorded for {g}: {why}" for g, why in gathered.saved_failed.items()
@@ -393,43 +271,7 @@ def _decided(plugins: Plugins, run: Run) -> Verdict:
     return run.verdict if found is None else overruled(run.verdict, found)
 
 
-def _since(
-    project: Project, prepared: Prepared, results: Sequence[Result]
-) -> tuple[dict[str, Since], list[str]]:
-    """How long each gate that does not pass has not; a store that can't say is a note."""
-    statuses = {r.id: r.status for r in results if r.status not in ("pass", "skip")}
-    if not statuses or not prepared.request.remember:
-        return {}, []
-    from gatekeeper.store import NoStore, open_store
-
-    try:
-        with open_store(project.store_url, create=False) as store:
-            return store.since(prepared.subject.name, statuses), []
-    except NoStore:
-        return {}, []
-    except GatekeeperError as error:
-        return {}, [f"history could not be read: {error}"]
-
-
 # -- after -------------------------------------------------------------------------------------------------------------
-
-
-def remember(project: Project, finished: Finished) -> list[str]:
-    """Record the run; what went wrong, as notes. Nothing here changes the verdict, and nothing is lost silently."""
-    from gatekeeper.store import open_store, spill
-
-    try:
-        with open_store(project.store_url, create=True, folder=project.state) as store:
-            written = store.write(finished.run, finished.saved)
-            store.retain(float(project.settings.store.retention))
-        return [f"an earlier run's record could not be read: {problem}" for problem in written.unreadable]
-    except GatekeeperError as error:
-        problem = str(error)
-    try:
-        kept = spill(project.state, finished.run, finished.saved)
-    except OSError as error:
-        return [f"this run was NOT recorded: {problem}; nor kept for later: {error}"]
-    return [f"this run is not in the history yet: {problem}; kept in {kept}, and taken in by the next run"]
 
 
 def notify(plugins: Plugins, result: Result, complain: Callable[[str], None]) -> None:

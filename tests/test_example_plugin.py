@@ -72,7 +72,7 @@ def test_its_gate_blocks_a_changed_tree_and_names_the_file(project: Project) -> 
     outcome = project.run("pre", "pre.worktree")
     assert outcome.exit_code == 1
     [changed] = [finding for finding in outcome["pre.worktree"].findings if finding.name == "changed"]
-    assert changed.evidence == {"files": [".gitignore"]}
+    assert changed.evidence["files"] == [".gitignore"]
 
 
 def test_its_settings_are_read_from_the_configuration(project: Project) -> None:

@@ -356,15 +356,15 @@ def test_disk_growth_is_held_against_its_budget(tmp_path: Path) -> None:
 # -- services and memory -------------------------------------------------------------------------------------
 
 OPENER = """
-import signal
+import os, signal
 kept = []
 def grow(*_):
     kept.extend(open("leaked") for _ in range(30))
     kept.append(bytearray(20_000_000))
-    open("grown", "w").close()
+    os.mkdir("grown")
 open("leaked", "w").close()
 signal.signal(signal.SIGUSR1, grow)
-import os; open("pid", "w").write(str(os.getpid()) + "\\n")
+open("pid", "w").write(str(os.getpid()) + "\\n")
 """
 
 

@@ -274,6 +274,7 @@ def test_each_file_is_read_once_for_all_that_is_asked(
     lines(tmp_path / "out.jsonl", [{"id": 1}])
     opened: list[str] = []
     enter = DataFile.__enter__
+
     def counted(self: DataFile) -> DataFile:
         opened.append(self.label)
         return enter(self)
@@ -364,3 +365,16 @@ def test_the_flights_of_2013(tmp_path: Path) -> None:
     assert result.finding("flights.csv nulls dep_time").evidence["nulls"] == 8255
     found = result.finding("flights.csv range distance")
     assert (found.observed, found.evidence["examples"][0]["place"]) == (1, "flights.csv:275947")
+
+
+def test_a_hostile_key_or_name_makes_no_hostile_command(tmp_path: Path) -> None:
+    lines(tmp_path / "in.jsonl", [{"id": "$(reboot)'; reboot"}])
+    lines(tmp_path / "a;reboot.jsonl", [{"id": 1}, {"id": 1}])
+    result = run(
+        tmp_path,
+        {"path": "a*.jsonl", "unique": ["id"]},
+        relations=({"from": "in.jsonl", "to": "a*.jsonl", "key": "id"},),
+    )
+    assert result.finding("a*.jsonl unique id").hint == "sed -n 2p 'a;reboot.jsonl'"
+    lost = result.finding("in.jsonl → a*.jsonl id all")
+    assert lost.hint == "grep -nF '$(reboot)'\"'\"'; reboot' in.jsonl"

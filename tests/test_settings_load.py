@@ -114,10 +114,10 @@ def test_flag_beats_environment_beats_profile_beats_file(tmp_path: Path) -> None
     text = '[run]\ntimeout = "1s"\n[profiles.ci.run]\ntimeout = "2s"\n'
     environ = {"GATEKEEPER_RUN__TIMEOUT": "3s"}
     flags = {("run", "timeout"): "4s"}
-    assert read(tmp_path, text).run.timeout == 1
-    assert read(tmp_path, profile="ci").run.timeout == 2
-    assert read(tmp_path, profile="ci", environ=environ).run.timeout == 3
-    assert read(tmp_path, profile="ci", environ=environ, overrides=flags).run.timeout == 4
+    assert read(tmp_path, text).run.timeout == 1.0
+    assert read(tmp_path, profile="ci").run.timeout == 2.0
+    assert read(tmp_path, profile="ci", environ=environ).run.timeout == 3.0
+    assert read(tmp_path, profile="ci", environ=environ, overrides=flags).run.timeout == 4.0
 
 
 def test_layers_merge_table_by_table_and_replace_lists(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_layers_merge_table_by_table_and_replace_lists(tmp_path: Path) -> None:
     gates.resources.memory.fail = "95%"
     """
     settings = read(tmp_path, text, environ={"GATEKEEPER_PROFILE": "ci"})
-    assert (settings.profile, settings.run.deadline, settings.run.jobs) == ("ci", 120, 3)
+    assert (settings.profile, settings.run.deadline, settings.run.jobs) == ("ci", 120.0, 3)
     assert settings.plugins.disable == ("c",)
     assert settings.gates == {"resources": {"memory": {"warn": "80%", "fail": "95%"}}}
 

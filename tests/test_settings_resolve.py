@@ -88,13 +88,15 @@ def test_two_names_for_one_gate_in_two_layers_merge(tmp_path: Path) -> None:
 
 def test_a_name_in_both_phases_needs_the_id(tmp_path: Path) -> None:
     assert refused(tmp_path, "[gates.storage]\ntimeout = 3\n") == [
-        'gatekeeper.toml:1  [gates.storage] "storage" names gates of both phases: '
-        'write [gates."post.storage"] or [gates."pre.storage"]'
+        (
+            'gatekeeper.toml:1  [gates.storage] "storage" names gates of both phases: write [gates."post.storage"] '
+            'or [gates."pre.storage"]'
+        )
     ]
     text = '[gates."post.storage"]\ntimeout = 3\n[gates.pre.storage]\ntimeout = 4\n'
     resolved = resolve(settings_of(tmp_path, text), GATES)
-    assert resolved["post.storage"].options.timeout == 3
-    assert resolved["pre.storage"].options.timeout == 4
+    assert resolved["post.storage"].options.timeout == 3.0
+    assert resolved["pre.storage"].options.timeout == 4.0
 
 
 @pytest.mark.parametrize("name", ["resorces", '"pre.resorces"', "pre.resorces"])
@@ -178,10 +180,14 @@ path = "/"
         "gatekeeper.toml:7  [gates.resources] retries: expected a whole number >= 0: -1",
         "gatekeeper.toml:9  [gates.resources] http[0].url: expected text, got a whole number: 5",
         'gatekeeper.toml:10  [gates.resources.http[1]] missing key "url"',
-        "gatekeeper.toml:11  [gates.resources] http[1].within: expected "
-        'a duration such as "5s", "250ms" or "2m", got \'soon\'',
-        'gatekeeper.toml:13  [gates.pre.storage] unknown key "path". Known keys: enabled, requirement, retries, '
-        "retry_delay, retry_for, timeout.",
+        (
+            "gatekeeper.toml:11  [gates.resources] http[1].within: expected "
+            'a duration such as "5s", "250ms" or "2m", got \'soon\''
+        ),
+        (
+            'gatekeeper.toml:13  [gates.pre.storage] unknown key "path". Known keys: enabled, requirement, retries, '
+            "retry_delay, retry_for, timeout."
+        ),
         "gatekeeper.toml:14  [gates.storge] no gate \"storge\". Did you mean 'storage'?",
     ]
 
@@ -201,7 +207,7 @@ def test_a_variable_sets_a_gates_value(tmp_path: Path, start: str) -> None:
     environ = {f"GATEKEEPER_GATES__{start}__MEMORY__FAIL": "99%", f"GATEKEEPER_GATES__{start}__TIMEOUT": "7s"}
     resolved = resolve(settings_of(tmp_path, "", environ=environ), GATES)["pre.resources"]
     assert resolved.values.memory.fail == 0.99  # type: ignore[union-attr]
-    assert resolved.options.timeout == 7
+    assert resolved.options.timeout == 7.0
 
 
 def test_a_variable_can_hold_a_table_or_a_list(tmp_path: Path) -> None:

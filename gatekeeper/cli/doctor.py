@@ -11,7 +11,7 @@ import click
 from msgspec import Struct
 
 from gatekeeper import __version__
-from gatekeeper.app import Project
+from gatekeeper.project import Project
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.errors import GatekeeperError, UsageError
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from gatekeeper.app import Project
+from gatekeeper.project import Project
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.cli.terminal import can_show
 from gatekeeper.errors import GatekeeperError, UsageError, nearest

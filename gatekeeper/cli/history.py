@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import click
 import msgspec
 
-from gatekeeper.app import Project
+from gatekeeper.project import Project
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.cli.recorded import NO_RUNS, recorded, render
 from gatekeeper.cli.terminal import Printer, When

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from gatekeeper.scaffold.actions import Action, carry_out, planned
-from gatekeeper.scaffold.guides import Imported, leftovers, read_guide
+from gatekeeper.scaffold.guides import Imported, leftovers, read_guide, settle
 from gatekeeper.scaffold.surroundings import look_around
 
 
@@ -37,7 +37,9 @@ def init_command(sources: tuple[Path, ...], ci: str | None, *, dry_run: bool) ->
     folder = Path.cwd()
     around = look_around(folder)
     imports = [read_guide(source, str(source)) for source in sources]
-    found = [*around.notes, *map(str, sources)]
+    settle(imports)
+    named = [str(source) for source in sources]
+    found = [note for note in around.notes if note.partition(" ")[0] not in named] + named
     click.echo(f"Found: {', '.join(found) or 'nothing to go by'}")
     actions = list(planned(folder, around, imports, ci or around.host))
     written = actions[0].verb == "create"
@@ -56,7 +58,7 @@ def init_command(sources: tuple[Path, ...], ci: str | None, *, dry_run: bool) ->
 
 
 def _line(action: Action) -> str:
-    return f"  {action.verb:<7} {action.path:<26} {action.why}"
+    return f"  {action.verb:<7} {action.path:<28} {action.why}"
 
 
 def _echo_all(lines: Iterator[str]) -> None:
@@ -65,6 +67,7 @@ def _echo_all(lines: Iterator[str]) -> None:
 
 
 def _imported(imported: Imported, *, written: bool) -> Iterator[str]:
+    """What became of an imported file."""
     if written:
         what = [_counted(len(imported.endpoints), "endpoint"), _counted(imported.thresholds, "threshold")]
         yield f"  import  {imported.file}  -> {', '.join(what)}"

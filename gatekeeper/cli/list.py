@@ -6,7 +6,7 @@ from typing import Any
 import click
 from msgspec import Struct, json
 
-from gatekeeper.app import Project
+from gatekeeper.project import Project
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.model import Gate
 from gatekeeper.plugins import source_of

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gatekeeper.app import Project, ProjectRequest
+from gatekeeper.project import Project, ProjectRequest
 from gatekeeper.errors import GatekeeperError, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])

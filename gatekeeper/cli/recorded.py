@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from gatekeeper.app import Project
+from gatekeeper.project import Project
 from gatekeeper.cli.terminal import Printer, When, view_of
 from gatekeeper.errors import GatekeeperError, UsageError, nearest
 from gatekeeper.model import Run

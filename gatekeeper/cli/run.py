@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from gatekeeper.app import Finished, Prepared, Project, RunRequest, carry_out, notify, prepare, remember
+from gatekeeper.app import Finished, Prepared, RunRequest, carry_out, notify, prepare
 from gatekeeper.cli import complain
 from gatekeeper.cli.project import project_options, project_request
 from gatekeeper.cli.terminal import Printer, view_of
@@ -16,6 +16,8 @@ from gatekeeper.errors import UsageError
 from gatekeeper.execute.run import Observer
 from gatekeeper.model import INTERNAL_ERROR, Result
 from gatekeeper.outputs import Target, targets, write_atomic
+from gatekeeper.project import Project
+from gatekeeper.remembering import remember
 from gatekeeper.reporting import PlanSummary, Stream, View, rendered
 from gatekeeper.select import Selection
 
@@ -234,7 +236,9 @@ def _places(project: Project, prepared: Prepared) -> list[str]:
     """Where the planned gates come from: folders of the project, and how many plugins."""
     files = {planned.gate.file for planned in prepared.plan.gates}
     root = project.settings.root
-    inside = sorted({str(Path(file).parent.relative_to(root)) for file in files if Path(file).is_relative_to(root)})
+    inside = sorted(
+        {str(Path(file).parent.relative_to(root)) for file in files if Path(file).is_relative_to(root)}
+    )
     outside = len({file for file in files if not Path(file).is_relative_to(root)})
     return [f"{folder}/" for folder in inside] + (
         [f"{outside} plugin{'s' if outside > 1 else ''}"] if outside else []
@@ -258,7 +262,7 @@ def _short(path: str, cwd: Path) -> str:
 
 def _keep(project: Project, finished: Finished, request: RunRequest) -> list[str]:
     """Record the run, and write what `--save` asks for."""
-    problems = remember(project, finished) if request.remember else []
+    problems = remember(project, finished.run, finished.saved) if request.remember else []
     if request.save is not None and finished.saved is not None:
         try:
             write_atomic(project.cwd / request.save, msgspec.json.encode(finished.saved))

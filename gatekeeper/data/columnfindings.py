@@ -1,6 +1,7 @@
 """Findings on what streamed by: columns, text, and what of one file came out in another."""
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gatekeeper.data.columns import EXAMPLES, Keys, Nulls, Range, Unique
@@ -188,7 +189,7 @@ class TextChecks:
             limit=1,
             unit="lines",
             n=lines.count,
-            hint=f"grep -n{'E' if search.pattern else 'F'} {search.wanted!r} {label}",
+            hint=f"grep -n{'E' if search.pattern else 'F'} {quote(search.wanted)} {label}",
             evidence={"found": search.places[:1]} if search.places else {},
         )
 
@@ -204,7 +205,7 @@ class TextChecks:
             limit=0,
             unit="lines",
             n=lines.count,
-            hint=f"grep -n{'E' if search.pattern else 'F'} {search.wanted!r} {label}",
+            hint=f"grep -n{'E' if search.pattern else 'F'} {quote(search.wanted)} {label}",
             evidence={"found": search.places} if search.places else {},
         )
 
@@ -224,11 +225,11 @@ def report_relation(
     if kind in ("all", "same"):
         lost = sorted(given.known - came.known, key=_in_order)
         what = f"{len(lost)} of {len(given.known)} {given.column} did not come out in {result.label}"
-        _report_keys(ctx, f"{base} all", lost, what, "missing", n=len(given.known), label=result.label)
+        _report_keys(ctx, f"{base} all", lost, what, "missing", n=len(given.known), label=source.label)
     if kind in ("none_new", "same"):
         new = sorted(came.known - given.known, key=_in_order)
         what = f"{len(new)} of {len(came.known)} {came.column} in {result.label} were not in {source.label}"
-        _report_keys(ctx, f"{base} none new", new, what, "new", n=len(came.known), label=source.label)
+        _report_keys(ctx, f"{base} none new", new, what, "new", n=len(came.known), label=result.label)
 
 
 def _unusable(target: Target, keys: Keys) -> str | None:
@@ -259,7 +260,7 @@ def _report_keys(
         limit=0,
         unit="keys",
         n=n,
-        hint=f"grep -nF {shown[0]!r} {label}" if shown else "",
+        hint=f"grep -nF {quote(shown[0])} {label}" if shown else "",
         evidence={word: shown} if shown else {},
     )
 

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.context import Unknown
@@ -127,12 +128,16 @@ def report_files(ctx: "Context", target: Target, spec: FileSettings) -> None:
                 warn=size.warn,
                 fail=size.fail,
                 worse=size.worse,
-                hint=f"ls -l {shown}",
+                hint=f"ls -l {quote(shown)}",
             )
         if spec.max_age is not None:
             age = max(0.0, time.time() - info.st_mtime)
             ctx.measure(
-                f"{shown} age", age, unit="s", fail=spec.max_age, hint=f"ls -l --time-style=full-iso {shown}"
+                f"{shown} age",
+                age,
+                unit="s",
+                fail=spec.max_age,
+                hint=f"ls -l --time-style=full-iso {quote(shown)}",
             )
     if target.value is not MISSING and (spec.max_age is not None or spec.sha256 or spec.size != Budget()):
         message = f"{target.label} was given as a value, which has no size, age or digest"
@@ -203,9 +208,10 @@ def see(target: Target, place: str) -> str:
         return ""
     if item := re.fullmatch(r"(.+?)(?: (\S+))?\[(\d+)\]", place):
         steps = "".join(f'."{step}"' for step in (item[2] or "").split(".") if step)
-        return f"jq '{steps or '.'}[{item[3]}]' {item[1]}"
+        step = f"{steps or '.'}[{item[3]}]"
+        return f"jq {quote(step)} {quote(item[1])}"
     file, _, line = place.rpartition(":")
-    return f"sed -n {line}p {file}" if file and line.isdigit() else f"head -c 300 {place}"
+    return f"sed -n {line}p {quote(file)}" if file and line.isdigit() else f"head -c 300 {quote(place)}"
 
 
 def _report_digest(ctx: "Context", target: Target, spec: FileSettings) -> None:
@@ -218,7 +224,7 @@ def _report_digest(ctx: "Context", target: Target, spec: FileSettings) -> None:
             observed=digest,
             operator="==",
             limit=wanted,
-            hint=f"sha256sum {label}",
+            hint=f"sha256sum {quote(label)}",
         )
 
 

@@ -1,16 +1,17 @@
 """Configurations of earlier monitoring scripts, as JSON, read into gatekeeper's terms.
 
-Two styles, which may be mixed: `endpoints`, `alert_thresholds`, `check_intervals`, `alert_channels`; and thresholds or rules of
-quality gates by name (`{"memory_mb": 400}`, `{"error_rate_high": {"threshold": 0.05, "window": 60}}`). The guides'
-files have `//` comments, which JSON has not: they are dropped. Whatever has no place in gatekeeper is listed with a reason.
+Two styles, which may be mixed: `endpoints`, `alert_thresholds`, `check_intervals`, `alert_channels`; and thresholds
+or rules of quality gates by name (`{"memory_mb": 400}`, `{"error_rate_high": {"threshold": 0.05, "window": 60}}`).
+Their files often have `//` comments, which JSON has not: they are passed over. Whatever has no place in gatekeeper is
+listed with a reason.
 """
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct, field
 
@@ -18,7 +19,7 @@ from gatekeeper.errors import UsageError
 from gatekeeper.settings.reading import json_object
 
 MAX_BYTES = 10_000_000
-COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+COMMENT = re.compile(r'("(?:\\.|[^"\\])*"?)|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 
 
 class Setting(Struct, frozen=True):
@@ -73,7 +74,7 @@ def read_guide(path: Path, label: str) -> Imported:
     if len(content) > MAX_BYTES:
         raise UsageError(f"--from {label}: is larger than {MAX_BYTES // 10**6} MB")
     imported = Imported(label)
-    _sort_in(json_object(without_comments(text), label), imported, "")
+    _sort_in(json_object(without_comments(text), f"--from {label}"), imported, "")
     if imported.within is not None:
         _apply_within(imported)
     return imported
@@ -147,14 +148,15 @@ def _endpoint(name: str, target: Any, path: str, into: Imported) -> None:
         )
 
 
-def _split(target: Any) -> Any:
+def _split(target: Any) -> SplitResult | None:
+    """The parts of a URL that names a host; None for anything else."""
     try:
         parts = urlsplit(target) if isinstance(target, str) else None
-        return (
-            parts if parts is not None and parts.scheme and parts.hostname and (parts.port or True) else None
-        )
-    except ValueError:
+        if parts is None or not parts.scheme or not parts.hostname or parts.port == 0:
+            return None
+    except ValueError:  # also of a port that is no number
         return None
+    return parts
 
 
 def _rule(name: str, rule: Mapping[str, Any], path: str, into: Imported) -> None:
@@ -190,7 +192,9 @@ def _threshold(name: str, value: float, path: str, into: Imported) -> None:
     words, unit = _unit_of(known)
     if words.startswith("response_time") and unit in ("ms", "s"):
         into.within = f"{_number(value)}{unit}"
-        into.settings[:] = [setting for setting in into.settings if setting.key != "within"]
+        for earlier in [setting for setting in into.settings if setting.key == "within"]:
+            into.settings.remove(earlier)
+            into.drop(earlier.source, f"{path} says the same")
         into.settings.append(Setting("", "within", f'"{into.within}"', path))
     elif (setting := _setting(words, unit, value, path)) is not None:
         into.settings.append(setting)
@@ -253,6 +257,27 @@ def _apply_within(imported: Imported) -> None:
         imported.within = None
     for endpoint in http:
         endpoint.keys["within"] = limit.value
+
+
+def settle(imports: Sequence[Imported]) -> None:
+    """Keep the first of what says the same twice; the others are listed as not imported."""
+    taken: dict[tuple[str, str], str] = {}
+    for imported in imports:
+        for endpoint in [*imported.endpoints]:
+            at = (endpoint.kind, endpoint.keys["name"])
+            if _again(taken, at, endpoint.source, imported):
+                imported.endpoints.remove(endpoint)
+        for setting in [*imported.settings]:
+            if _again(taken, (setting.table, setting.key), setting.source, imported):
+                imported.settings.remove(setting)
+
+
+def _again(taken: dict[tuple[str, str], str], at: tuple[str, str], source: str, imported: Imported) -> bool:
+    if at in taken:
+        imported.drop(source, f"{taken[at]} says the same already")
+        return True
+    taken[at] = f"{source} of {imported.file}"
+    return False
 
 
 def leftovers(imported: Imported) -> Iterator[tuple[str, list[str]]]:

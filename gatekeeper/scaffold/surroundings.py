@@ -21,6 +21,7 @@ FILES: dict[str, Host] = {
     "Jenkinsfile": "jenkins",
     "azure-pipelines.yml": "azure",
 }
+GUIDES = ("monitoring-config.json", "production_monitoring.json", "quality_gates.json")
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -44,6 +45,7 @@ def look_around(folder: Path) -> Surroundings:
         notes.append(f"{by_file} CI files")
     if _mentions(folder / "pyproject.toml", "pytest"):
         notes.append("pytest in pyproject.toml")
+    notes += [f"{name} (import it with --from {name})" for name in GUIDES if (folder / name).is_file()]
     # in a part of a repository, a CI file would be in a place where no CI looks for it
     host = by_file or (remote if repository in (None, folder) else None) or "none"
     return Surroundings(

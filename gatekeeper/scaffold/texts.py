@@ -1,6 +1,6 @@
 """The files that `gatekeeper init` writes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from gatekeeper.scaffold.guides import Endpoint, Imported, Setting
 from gatekeeper.settings.writing import toml_text
@@ -215,7 +215,3 @@ CI = {
     "azure": (("azure-pipelines.yml", "azure-pipelines.gates.yml"), AZURE),
 }
 """Host → the file that it reads, the one to write where that exists and is about other things, and the text."""
-
-
-def ci_files(host: str) -> Iterator[str]:
-    yield from CI[host][0]

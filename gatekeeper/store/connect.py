@@ -56,7 +56,6 @@ def _open(path: Path, how: str, timeout: float) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA temp_store = MEMORY")
     if _known(connection, path):
         return
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -71,13 +70,12 @@ def _known(connection: sqlite3.Connection, path: Path) -> bool:
     Raises:
         StoreError: it is a newer version's, or another program's.
     """
-    version, application = connection.execute(
-        "SELECT user_version, application_id FROM pragma_user_version, pragma_application_id"
-    ).fetchone()
+    version = schema.version(connection)
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application not in (0, APPLICATION) or (application == 0 and _has_tables(connection)):
         raise StoreError(f"the store {path} is another program's database: configure a file of its own")
     schema.check(version, path)
-    return bool(version == len(schema.STEPS))
+    return version == len(schema.STEPS)
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:

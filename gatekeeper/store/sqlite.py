@@ -186,6 +186,7 @@ class SqliteStore(Queries):
     def _doom(self, keep_last: int, limit: str) -> None:
         """Note the runs that started before `limit`, but for the last ones, in a table of this connection's own."""
         with self._explained():
+            self._connection.execute("PRAGMA temp_store = MEMORY")
             self._connection.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (number INTEGER PRIMARY KEY)")
             self._connection.execute("DELETE FROM doomed")
             self._connection.execute(_DOOM, (keep_last, limit))

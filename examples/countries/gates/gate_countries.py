@@ -3,7 +3,7 @@
 The rest (schemas, counts, speed, leftovers) is configured in gatekeeper.toml and checked by gates that ship.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,22 +34,33 @@ def databases(ctx: Context) -> None:
     ctx.measure(file, len(source(file, key)), unit="entries", fail=least, worse="lower", hint=hint)
 
 
-@post(tags=["iso"])
+def written(ctx: Context) -> int | None:
+    """When the flow last finished, in nanoseconds of its summary's time of change; None before it ever did."""
+    summary = ctx.path("build/summary.json")
+    return summary.stat().st_mtime_ns if summary.exists() else None
+
+
+@post(before=written, tags=["iso"])
 def fresh(ctx: Context) -> None:
     """The flow ran since the pre run: what an earlier one wrote is not its success."""
-    if ctx.before.started is None:
-        ctx.unknown("no pre run to compare with: gatekeeper run pre, then python flow.py")
-    started = datetime.fromisoformat(ctx.before.started)
-    finished = datetime.fromisoformat(data.load(ctx.path("build/summary.json"))["finished"])
+    before, now = ctx.before["post.fresh"], written(ctx)
     ctx.check(
-        finished >= started,
-        f"build/ was written at {finished:%H:%M:%S}, before the pre run at {started:%H:%M:%S}",
-        name="finished",
-        observed=finished,
-        operator=">=",
-        limit=started,
+        now is not None and now != before,
+        "build/summary.json was not written since the pre run"
+        if now
+        else "the flow wrote no build/summary.json",
+        name="written",
+        observed=_time(now),
+        operator="!=",
+        limit=_time(before),
         hint="python flow.py",
     )
+
+
+def _time(nanoseconds: int | None) -> str:
+    if nanoseconds is None:
+        return "never"
+    return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat(timespec="milliseconds")
 
 
 @post(needs=["fresh"], tags=["iso"])
