@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -210,7 +211,7 @@ def carry_out(
         observer,
         isolation=isolation or project.settings.run.isolation,
         project=msgspec.json.encode((prepared.request, prepared.data)),
-        clean=lambda document: redact(document, prepared.secrets),
+        clean=partial(redact, secrets=prepared.secrets) if prepared.secrets else None,
     )
     return _concluded(project, prepared, executed)
 

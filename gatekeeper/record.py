@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import secrets
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ _DIGEST = "sha256:"
 
 def new_run_id(now: datetime) -> str:
     """An id that sorts by time and that two runs at once don't share: `20261121-064512-3f2a9c1b`."""
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+    return f"{now:%Y%m%d-%H%M%S}-{os.urandom(4).hex()}"
 
 
 def utc_now() -> datetime:

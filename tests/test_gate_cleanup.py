@@ -479,6 +479,13 @@ def test_gatekeepers_own_processes_and_a_pager_are_not_left_by_the_flow(tmp_path
     assert "VERDICT  PROCEED" in shown.stdout, shown.stdout
 
 
+@given(start=st.integers(0, 5), pid=st.integers(2, 9))
+def test_within_a_tick_of_the_clock_pids_tell_who_came_first(start: int, pid: int) -> None:
+    around = processes.Surroundings(lineage={1}, until=(3, 5), parents=set(), terminals=set())
+    assert around.hides(pid, start) is (start > 3 or (start == 3 and pid > 5))
+    assert around.hides(1, start)
+
+
 def test_in_one_run_of_both_phases_gates_are_not_taken_for_a_flow(tmp_path: Path) -> None:
     project = Project(tmp_path).write(
         {"gatekeeper.toml": '[gates.cleanup.processes]\nsettle = "0s"\n', "gates/gate_busy.py": BUSY_GATE}

@@ -321,8 +321,32 @@ def test_a_missing_secret_matters_only_where_it_is_used(tmp_path: Path) -> None:
         "gatekeeper.toml:2  [gates.resources] token: environment variable NOT_THERE is not set"
     ]
     settings = settings_of(tmp_path, text)
-    assert resolve(settings, GATES, secrets_of={"pre.storage"})["pre.resources"].values is None
+    token = resolve(settings, GATES, secrets_of={"pre.storage"})["pre.resources"].values.token  # type: ignore[union-attr]
+    assert (str(token), token.reference) == ("", "env:NOT_THERE")
     assert resolve(settings_of(tmp_path, f"{text}\nenabled = false"), GATES)
+
+
+def test_a_class_that_refuses_the_empty_secret_is_not_blamed(tmp_path: Path) -> None:
+    class Database(Struct, frozen=True, forbid_unknown_fields=True):
+        url: Secret
+
+        def __post_init__(self) -> None:
+            if not self.url:
+                raise ValueError("url: expected a URL")
+
+    class Databases(Struct, frozen=True, forbid_unknown_fields=True):
+        all: tuple[Database, ...] = ()
+
+        def __post_init__(self) -> None:
+            assert all(database.url for database in self.all)
+
+    @pre(settings=Databases)
+    def databases(ctx: Any, settings: Databases) -> None: ...
+
+    settings = settings_of(tmp_path, '[[gates.databases.all]]\nurl = "env:NOT_THERE"')
+    assert resolve(settings, [databases], secrets_of=())["pre.databases"].values is None
+    with pytest.raises(UsageError, match="environment variable NOT_THERE is not set"):
+        resolve(settings, [databases])
 
 
 def test_a_missing_secrets_message_does_not_hide_a_mistake(tmp_path: Path) -> None:

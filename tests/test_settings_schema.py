@@ -52,7 +52,7 @@ class Everything(Base, frozen=True, forbid_unknown_fields=True):
     anything: dict[str, Any] = {}
 
 
-PRESETS = {"service": {"memory": {"warn": "70%"}}, "batch": {"top": 5}}
+PRESETS: dict[str, dict[str, Any]] = {"service": {"memory": {"warn": "70%"}}, "batch": {"top": 5}}
 
 
 @pre(settings=Everything, presets=PRESETS)

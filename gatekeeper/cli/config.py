@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from gatekeeper.project import Project
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.errors import UsageError
 from gatekeeper.model import Gate
+from gatekeeper.project import Project
 from gatekeeper.settings import Row, gate_origins, origins
 from gatekeeper.settings.load import profiles
 from gatekeeper.settings.reading import NAMES

@@ -13,7 +13,7 @@ from gatekeeper.data import strictjson
 from gatekeeper.data.opening import MAX_DEPTH, MAX_DOCUMENT, MAX_LINE, DataFile, format_of
 from gatekeeper.errors import DataError
 
-CHUNK = 1 << 15
+CHUNK = 1 << 14
 """Bytes of JSON Lines decoded at once: records of a chunk stay in the processor's cache."""
 
 Refuse = Callable[[DataError], object]

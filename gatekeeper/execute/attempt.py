@@ -96,7 +96,6 @@ class _Default:
         return bool(self._run())
 
 
-
 def _value(task: Task, ctx: Context, world: World) -> JSON:
     """A fact's or a snapshot's value, as JSON."""
     if task.kind == "before":

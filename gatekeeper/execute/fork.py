@@ -1,429 +1,277 @@
-"""The runner on Linux: a single-threaded process that forks a child for each attempt, and does nothing else.
+"""Carrying out a plan with a forker: start what is ready, listen to the children, take in what they come to."""
 
-Gates are loaded already when it starts, so an attempt costs a fork. Each child is the leader of its own session. It
-sends its result as JSON on a pipe of its own; its stdout and stderr are pipes too. Whatever it does (exit, crash, hang,
-fork, close its descriptors), it ends by its deadline, its process group is killed, and its result says what happened.
-"""
-
-import faulthandler
-import gc
-import io
 import os
 import select
 import signal
-import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from gatekeeper.context import RunData
 from gatekeeper.execute import processes
-from gatekeeper.execute.attempt import MAX_FRAME, World, decoded, encoded, perform
+from gatekeeper.execute.attempt import MAX_FRAME, World, decoded
 from gatekeeper.execute.capture import Capture
 from gatekeeper.execute.evaluate import Evaluation
-from gatekeeper.execute.schedule import Outcome, Schedule, Task
-from gatekeeper.model import Finding, Output, Result
+from gatekeeper.execute.forker import BROKEN, STOP, Ended, Facts, Fork, Forker
+from gatekeeper.execute.schedule import Gathered, Options, Outcome, Schedule, Task
+from gatekeeper.model import Finding, Output
+from gatekeeper.plan import Plan
+from gatekeeper.plugins import Plugins
 
-TRACE_GRACE = 0.1
-"""Seconds between asking a late child where it hangs and ending it."""
-TERM_GRACE = 1.0
-"""Seconds between SIGTERM and SIGKILL."""
+if TYPE_CHECKING:
+    from gatekeeper.execute.run import Collector
 
-RESULT_FD = 3
+TICK = 0.1
+"""Seconds between two looks of whoever shows the progress."""
 
-BROKEN = 70
-"""Exit code of a child that could not send its result."""
+LOWEST_FD = 16
+"""Descriptors of the runner lie above those that children put in place."""
 
 
-class Running:
-    """An attempt that runs."""
+class Slot:
+    """Three pipes of one child at a time: its stdout, its stderr, its result. They are used again by the next."""
 
-    __slots__ = (
-        "asked", "captures", "deadline", "fds", "left", "number", "pid", "pipes", "result", "started", "task",
-        "terminated",
-    )  # fmt: skip
-
-    def __init__(self, task: Task, number: int, pid: int, started: float, deadline: float) -> None:
-        self.task, self.number, self.pid = task, number, pid
-        self.started, self.deadline = started, deadline
-        self.asked = self.terminated = 0.0
-        self.fds: dict[int, Callable[[bytes], Any]] = {}
-        self.pipes: tuple[int, ...] = ()
+    def __init__(self) -> None:
+        pipes = [_pipe() for _ in range(3)]
+        self.readers = [reader for reader, _ in pipes]
+        self.writers = (pipes[0][1], pipes[1][1], pipes[2][1])
         self.captures = (Capture(), Capture())
         self.result = bytearray()
-        self.left: dict[int, str] = {}
-
-    def take(self, data: bytes) -> None:
-        if len(self.result) <= MAX_FRAME:
-            self.result += data
-
-    def next_step(self) -> float:
-        """When something must be done about it."""
-        if self.terminated:
-            return self.terminated + TERM_GRACE
-        return self.asked + TRACE_GRACE if self.asked else self.deadline
-
-
-class Runner:
-    """Runs a schedule with forked children. `emit` is called with each final result, `started` with each start."""
-
-    def __init__(
-        self,
-        schedule: Schedule,
-        world: World,
-        emit: Callable[[Result], None],
-        started: Callable[[str], None],
-        control: int,
-    ) -> None:
-        self._schedule, self._world = schedule, world
-        self._emit, self._started = emit, started
-        self._control = control
-        self._running: dict[int, Running] = {}
-        self._orphans: dict[int, dict[int, str]] = {}
-        """Pid of a process that escaped, unknown whose → the attempts that ran when it was seen first."""
-        self._poll = select.epoll()
-        self._handlers: dict[int, tuple[Running, Callable[[bytes], Any]]] = {}
-        self._interrupted = False
-
-    def run(self) -> None:
-        wake = self._prepare()
-        schedule = self._schedule
-        while not schedule.done or self._running:
-            self._start_ready()
-            self._report()
-            if schedule.done and not self._running:
-                break
-            for fd, _ in self._poll.poll(self._patience()):
-                if fd == wake:
-                    with suppress(BlockingIOError):
-                        os.read(wake, 4096)
-                elif fd == self._control:
-                    self._controlled()
-                elif fd in self._handlers:
-                    self._read(fd)
-            self._reap()
-            self._enforce(monotonic())
-        while strays := self._strays():
-            self._kill_orphans(set(strays))
-        self._report()
-
-    # -- set-up ------------------------------------------------------------------------------------------------------
-
-    def _prepare(self) -> int:
-        processes.become_subreaper()  # before the first child, whose orphans would be lost otherwise
-        reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(
-                ignored, signal.SIG_IGN
-            )  # the process that shows the run decides, and says so on `control`
-        self._poll.register(reader, select.EPOLLIN)
-        self._poll.register(self._control, select.EPOLLIN)
-        # children inherit these: unbuffered enough to lose nothing, and any text can be printed
-        sys.stdout = io.TextIOWrapper(
-            io.FileIO(1, "w", closefd=False), "utf-8", "backslashreplace", write_through=True
-        )
-        sys.stderr = io.TextIOWrapper(
-            io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", write_through=True
-        )
-        faulthandler.register(signal.SIGUSR2, file=RESULT_FD, all_threads=False, chain=False)
-        gc.collect()
-        gc.freeze()
-        return reader
-
-    # -- starting ----------------------------------------------------------------------------------------------------
-
-    def _start_ready(self) -> None:
-        now = monotonic()
-        while (task := self._schedule.next(now)) is not None:
-            self._fork(task, now)
-            if task.kind == "gate":
-                self._started(task.name)
-
-    def _fork(self, task: Task, now: float) -> None:
-        number = self._schedule.attempt(task)
-        deadline = self._schedule.deadline(task, now)
-        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
-        try:
-            pid = os.fork()
-        except OSError as error:
-            for fd in [fd for pipe in pipes for fd in pipe]:
-                os.close(fd)
-            self._schedule.ended(
-                task, Outcome(Evaluation("error", f"no process for it: {error.strerror}")), now
-            )
-            return
-        if pid == 0:
-            _child(task, self._world, number, deadline, [writer for _, writer in pipes])
-        running = Running(task, number, pid, now, deadline)
-        takers = (running.captures[0].add, running.captures[1].add, running.take)
-        running.pipes = tuple(os.fstat(reader).st_ino for reader, _ in pipes)
-        for (reader, writer), taker in zip(pipes, takers, strict=True):
-            os.close(writer)
+        self.task: Task | None = None
+        self.started = self.deadline = 0.0
+        for reader in self.readers:
             os.set_blocking(reader, False)
-            self._handlers[reader] = (running, taker)
-            running.fds[reader] = taker
-            self._poll.register(reader, select.EPOLLIN)
-        self._running[pid] = running
 
-    # -- listening ---------------------------------------------------------------------------------------------------
+    def begin(self, task: Task, now: float, deadline: float) -> None:
+        self.task, self.started, self.deadline = task, now, deadline
+        self.captures = (Capture(), Capture())
+        self.result = bytearray()
 
-    def _patience(self) -> float:
-        now = monotonic()
-        times = [running.next_step() for running in self._running.values()]
-        if (due := self._schedule.wake_at()) is not None:
-            times.append(due)
-        return max(0.0, min(times) - now) + 0.001 if times else -1
-
-    def _read(self, fd: int) -> None:
-        running, taker = self._handlers[fd]
-        for _ in range(16):  # a child that never stops printing must not keep the others waiting
+    def read(self, fd: int, most: int = 16) -> None:
+        """Take in what is there; bounded, so that a child that never stops printing doesn't keep others waiting."""
+        index = self.readers.index(fd)
+        for _ in range(most):
             try:
                 data = os.read(fd, 65536)
             except BlockingIOError:
                 return
-            except OSError:
-                data = b""
-            if not data:
-                self._forget(running, fd)
+            if index < 2:
+                self.captures[index].add(data)
+            elif len(self.result) <= MAX_FRAME:
+                self.result += data
+            if len(data) < 65536:
                 return
-            taker(data)
 
-    def _forget(self, running: Running, fd: int) -> None:
-        running.fds.pop(fd, None)
-        if self._handlers.pop(fd, None) is not None:
-            self._poll.unregister(fd)
+    def drain(self) -> None:
+        """What is left when the child has ended; a pipe holds at most 1 MiB."""
+        for fd in self.readers:
+            self.read(fd, 64)
+
+    def output(self) -> Output:
+        out, err = self.captures
+        return Output(out.text(), err.text(), out.dropped + err.dropped)
+
+
+def _pipe() -> tuple[int, int]:
+    import fcntl
+
+    low = os.pipe2(os.O_CLOEXEC)
+    reader, writer = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, LOWEST_FD) for fd in low)
+    for fd in low:
+        os.close(fd)
+    return reader, writer
+
+
+def run_forked(plan: Plan, data: RunData, plugins: Plugins, options: Options, collected: "Collector") -> bool:
+    """Carry out the plan with forked children. True when it was interrupted."""
+    schedule = Schedule(plan, options, monotonic())
+    slots = [Slot() for _ in range(min(options.jobs, max(1, len(schedule.tasks))))]
+    control, command = _pipe()
+    events, report = _pipe()
+    pid = os.fork()
+    if pid == 0:
+        for fd in (command, events, *(reader for slot in slots for reader in slot.readers)):
             os.close(fd)
-
-    def _controlled(self) -> None:
-        """The program asked to stop, or is gone."""
-        with suppress(OSError):
-            os.read(self._control, 64)
-        self._poll.unregister(self._control)
-        self._interrupted = True
-        self._schedule.stop("interrupted")
-        for running in self._running.values():
-            processes.kill_group(running.pid, signal.SIGTERM)
-            running.asked = running.terminated = monotonic()
-
-    # -- ending ------------------------------------------------------------------------------------------------------
-
-    def _enforce(self, now: float) -> None:
-        for running in list(self._running.values()):
-            if now < running.next_step():
-                continue
-            if running.terminated:
-                processes.kill_group(running.pid)
-                processes.kill(running.pid)
-                running.terminated = now
-            elif running.asked:
-                running.terminated = now
-                processes.kill_group(running.pid, signal.SIGTERM)
-                processes.kill_group(running.pid, signal.SIGCONT)
-            else:
-                running.asked = now
-                with suppress(ProcessLookupError):
-                    os.kill(running.pid, signal.SIGUSR2)  # it writes where it hangs, even inside C
-
-    def _reap(self) -> None:
-        while True:
-            try:
-                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if ended is None:
-                return
-            running = self._running.get(ended.si_pid)
-            if running is not None:
-                self._end(running, ended)
-            else:
-                self._orphans.pop(ended.si_pid, None)
-                with suppress(ChildProcessError):
-                    os.waitpid(ended.si_pid, 0)
-
-    def _end(self, running: Running, ended: Any) -> None:
-        """Its leader has exited, and is still a zombie: its process group id can't be another's yet."""
-        now = monotonic()
-        running.left.update(self._left_in_group(running.pid))
-        processes.kill_group(running.pid)
-        with suppress(ChildProcessError):
-            os.waitpid(running.pid, 0)
-        for fd in list(running.fds):
-            self._drain(running, fd)
-        del self._running[running.pid]
-        self._claim_orphans(running)
-        self._schedule.ended(running.task, self._outcome(running, ended, now), now)
-
-    def _left_in_group(self, group: int) -> dict[int, str]:
-        # the exited child's children are ours by now: without any, there is no need to read all of /proc
-        if not self._strays():
-            return {}
-        return {pid: processes.command_of(pid) for pid in processes.members(group)}
-
-    def _strays(self) -> list[int]:
-        """Children of this process that are no attempts: what lost its parent below us."""
-        return [
-            pid for pid in processes.children() if pid not in self._running and not processes.is_zombie(pid)
-        ]
-
-    def _drain(self, running: Running, fd: int) -> None:
-        """What is in the pipe; bounded, for a process that escaped may still write."""
-        taker = running.fds[fd]
-        for _ in range(64):
-            try:
-                data = os.read(fd, 65536)
-            except OSError:
-                break
-            if not data:
-                break
-            taker(data)
-        self._forget(running, fd)
-
-    def _claim_orphans(self, ended: Running) -> None:
-        """Kill what the attempt left outside its group. What may be another's waits until no possible owner runs."""
-        quiet = 0
-        while (
-            quiet < 2
-        ):  # the kernel's list may miss a process while another one exits: look until it is quiet
-            claimed = {pid for pid in self._strays() if self._claims(ended, pid)}
-            self._kill_orphans(claimed)  # what is killed leaves its own children to us
-            quiet = 0 if claimed else quiet + 1
-
-    def _claims(self, ended: Running, pid: int) -> bool:
-        """Whether an escaped process is to be ended with this attempt; noted as left by it."""
-        command = processes.command_of(pid)
-        if processes.mark_of(pid) == _mark(ended.task, ended.number) or processes.holds_pipe(
-            pid, set(ended.pipes)
-        ):
-            ended.left[pid] = command
-            return True
-        running = {other.pid: other.task.name for other in (*self._running.values(), ended)}
-        owners = self._orphans.setdefault(pid, running)
-        if any(owner in self._running for owner in owners):
-            return False
-        others = [name for owner, name in owners.items() if owner != ended.pid]
-        ended.left[pid] = f"{command}, or it is of {', '.join(others[:3])}" if others else command
-        return True
-
-    def _kill_orphans(self, pids: set[int]) -> None:
-        for pid in pids:
-            processes.kill(pid)
-            with suppress(ChildProcessError):
-                os.waitpid(pid, 0)
-            self._orphans.pop(pid, None)
-
-    def _outcome(self, running: Running, ended: Any, now: float) -> Outcome:
-        out, err = running.captures
-        frame = decoded(bytes(running.result)) if len(running.result) <= MAX_FRAME else None
-        value = None
-        if frame is not None and not running.asked:
-            evaluation, value = frame.evaluation, frame.value
-        else:
-            evaluation = self._without_result(running, ended, now)
-        if running.left:
-            evaluation = _with_left(evaluation, [*running.left.values()])
-        return Outcome(evaluation, Output(out.text(), err.text(), out.dropped + err.dropped), value)
-
-    def _without_result(self, running: Running, ended: Any, now: float) -> Evaluation:
-        trace = ""
-        if self._interrupted:
-            reason = "interrupted"
-        elif running.asked:
-            limit = running.deadline - running.started
-            whose = "the run's deadline" if limit < running.task.timeout - 1e-6 else "its timeout"
-            reason = f"timed out after {limit:.3g} s ({whose})"
-            trace = _dumped(bytes(running.result))
-        elif len(running.result) > MAX_FRAME:
-            reason = f"its result has more than {MAX_FRAME:,} bytes"
-        else:
-            reason = _how_it_ended(ended)
-        return Evaluation("error", reason, duration_s=now - running.started, trace=trace)
-
-    def _report(self) -> None:
-        for result in self._schedule.take():
-            self._emit(result)
+        _be_forker(
+            schedule.tasks,
+            World(data, plugins, Gathered()),
+            [slot.writers for slot in slots],
+            control,
+            report,
+        )
+    for fd in (control, report, *(writer for slot in slots for writer in slot.writers)):
+        os.close(fd)
+    runner = ForkedRun(schedule, slots, command, events, collected)
+    with _stopping(command, pid) as interrupts:
+        try:
+            runner.carry_out(interrupts)
+        finally:
+            for fd in (command, events, *(reader for slot in slots for reader in slot.readers)):
+                os.close(fd)  # the forker ends when nobody commands
+            _bury(pid, alive=not runner.lost)
+    return bool(interrupts)
 
 
-def _mark(task: Task, number: int) -> str:
-    return f"{os.getpid()}:{task.key}:{number}"
-
-
-def _child(task: Task, world: World, number: int, deadline: float, writers: list[int]) -> None:
-    """The rest of a child's life. Never returns."""
+def _be_forker(
+    tasks: list[Task], world: World, slots: list[tuple[int, int, int]], control: int, report: int
+) -> None:
+    """The forker's whole life. Never returns."""
     try:
-        os.environ[processes.MARK] = f"{os.getppid()}:{task.key}:{number}"
-        _settle_in(writers)
-        frame = encoded(perform(task, world, number, deadline))
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(Exception):
-                stream.flush()
-        view = memoryview(frame)
-        while view:
-            view = view[os.write(RESULT_FD, view) :]
+        os.chdir(world.data.root)
+        Forker(tasks, world, slots, control, report).run()
+    except BrokenPipeError:
+        os._exit(1)  # nobody listens any more
     except BaseException as error:
-        with suppress(BaseException):
-            os.write(2, f"gatekeeper: the gate's process broke: {error!r}\n".encode())
-        os._exit(BROKEN)
+        import traceback
+
+        with suppress(OSError):
+            os.write(
+                2, f"gatekeeper: the forker broke: {''.join(traceback.format_exception(error))}".encode()
+            )
+        os._exit(3)
     os._exit(0)
 
 
-def _settle_in(writers: list[int]) -> None:
-    """Descriptors, signals and session of a gate's process."""
-    os.setsid()
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    # the pipes' ends may be among 1 to 3 themselves: move them out of the way first
-    moved = [os.dup(writer) if writer <= RESULT_FD else writer for writer in writers]
-    for target, writer in zip((1, 2, RESULT_FD), moved, strict=True):
-        os.dup2(writer, target, inheritable=target != RESULT_FD)
-    os.closerange(RESULT_FD + 1, 1024)
-    with suppress(OSError):
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-        os.write(fd, b"1000")  # when memory runs out, the kernel takes the gate and nobody else
-        os.close(fd)
+class ForkedRun:
+    """The program's side: slots, the schedule, and what comes back."""
+
+    def __init__(
+        self, schedule: Schedule, slots: list[Slot], command: int, events: int, collected: "Collector"
+    ) -> None:
+        self._schedule, self._slots, self._collected = schedule, slots, collected
+        self._command, self._events = command, events
+        self._free = list(range(len(slots)))
+        self._by_fd = {fd: slot for slot in slots for fd in slot.readers}
+        self._numbers = {task.key: number for number, task in enumerate(schedule.tasks)}
+        self._told_facts = 0
+        self._decoder = msgspec.json.Decoder(Ended)
+        self._rest = b""
+        self.lost = False
+
+    def carry_out(self, interrupts: list[int]) -> None:
+        """Until every task has ended, or the forker is lost."""
+        poll = select.epoll()
+        try:
+            for fd in (self._events, *self._by_fd):
+                poll.register(fd, select.EPOLLIN)
+            while not self._schedule.done and not self.lost:
+                self._start_ready(interrupts)
+                self._pass_on()
+                if self._schedule.done:
+                    break
+                for fd, _ in poll.poll(self._patience()):
+                    if fd == self._events:
+                        self._take_events(interrupts)
+                    else:
+                        self._by_fd[fd].read(fd)
+                self._collected.observer.tick()
+        finally:
+            poll.close()
+        self._pass_on()
+        self._collected.complete(self._schedule.gathered)
+
+    def _patience(self) -> float:
+        due = self._schedule.wake_at()
+        return TICK if due is None else min(TICK, max(0.0, due - monotonic()) + 0.001)
+
+    def _start_ready(self, interrupts: list[int]) -> None:
+        if interrupts:
+            self._schedule.stop("interrupted")
+        now = monotonic()
+        while self._free and (task := self._schedule.next(now)) is not None:
+            number = self._free.pop()
+            deadline = self._schedule.deadline(task, now)
+            self._slots[number].begin(task, now, deadline)
+            if len(self._schedule.gathered.facts) > self._told_facts:
+                self._told_facts = len(self._schedule.gathered.facts)
+                self._tell(msgspec.json.encode(Facts(self._schedule.gathered.facts)) + b"\n")
+            command = Fork(number, self._numbers[task.key], self._schedule.attempt(task), deadline)
+            self._tell(msgspec.json.encode(command) + b"\n")
+            if task.kind == "gate":
+                self._collected.started(task.name)
+
+    def _tell(self, line: bytes) -> None:
+        view = memoryview(line)
+        try:
+            while view:
+                view = view[os.write(self._command, view) :]
+        except BrokenPipeError:
+            self.lost = True
+
+    def _take_events(self, interrupts: list[int]) -> None:
+        data = os.read(self._events, 65536)
+        if not data:
+            self.lost = True
+            return
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._ended(self._decoder.decode(line), interrupted=bool(interrupts))
+
+    def _ended(self, event: Ended, *, interrupted: bool) -> None:
+        slot = self._slots[event.slot]
+        slot.drain()
+        task = slot.task
+        assert task is not None  # only a slot with a task has a child
+        outcome = _outcome(slot, task, event, interrupted=interrupted)
+        slot.task = None
+        if event.clean:
+            self._free.append(event.slot)
+        elif not any(other.task for other in self._slots) and not self._free:
+            self._schedule.stop("not run: processes of earlier gates that can't be killed hold every slot")
+        self._schedule.ended(task, outcome, monotonic())
+
+    def _pass_on(self) -> None:
+        for result in self._schedule.take():
+            self._collected.result(result)
 
 
-def _with_left(evaluation: Evaluation, left: list[str]) -> Evaluation:
-    """A gate that leaves processes is told so; they are gone."""
-    number = f"{len(left)} process{'es' if len(left) > 1 else ''}"
-    finding = Finding(
-        "processes left",
-        "warn",
-        len(left),
-        "<=",
-        0,
-        message=f"the gate left {number} behind ({'; '.join(left[:5])}); killed",
-        hint="end what the gate starts, e.g. with subprocess.run or process.terminate() and wait()",
-        evidence={"processes": left[:50]},
-    )
-    status = "warn" if evaluation.status == "pass" else evaluation.status
-    reason = finding.message if evaluation.status == "pass" else evaluation.reason
-    return Evaluation(
-        status,
-        reason,
-        (*evaluation.findings, finding),
-        evaluation.saved,
-        evaluation.duration_s,
-        evaluation.trace,
-    )
+# -- what an attempt came to -------------------------------------------------------------------------------------------
 
 
-def _how_it_ended(ended: Any) -> str:
-    if ended.si_code == os.CLD_EXITED:
-        code = ended.si_status
-        if code == BROKEN:
-            return "its result could not be sent: the gate closed descriptors not its own, or ran out of memory"
-        return f"its process exited with code {code} before the gate had finished"
+def _outcome(slot: Slot, task: Task, event: Ended, *, interrupted: bool) -> Outcome:
+    sent = bytes(slot.result)
+    frame = decoded(sent) if len(sent) <= MAX_FRAME and not event.late else None
+    value = None
+    if frame is not None:
+        evaluation, value = frame.evaluation, frame.value
+    else:
+        reason, trace = _without_result(slot, task, event, interrupted=interrupted)
+        evaluation = Evaluation("error", reason, duration_s=monotonic() - slot.started, trace=trace)
+    if event.left:
+        evaluation = _with_left(evaluation, event.left)
+    return Outcome(evaluation, slot.output(), value)
+
+
+def _without_result(slot: Slot, task: Task, event: Ended, *, interrupted: bool) -> tuple[str, str]:
+    """Why there is no result, and where the gate hung."""
+    if event.failed:
+        return event.failed, ""
+    if interrupted and event.late:
+        return "interrupted", ""
+    if event.late:
+        limit = slot.deadline - slot.started
+        whose = "the run's deadline" if limit < task.timeout - 1e-6 else "its timeout"
+        return f"timed out after {limit:.3g} s ({whose})", _dumped(bytes(slot.result))
+    if len(slot.result) > MAX_FRAME:
+        return f"its result has more than {MAX_FRAME:,} bytes", ""
+    return _how_it_ended(event), ""
+
+
+def _how_it_ended(event: Ended) -> str:
+    if event.code == os.CLD_EXITED:
+        if event.status == BROKEN:
+            return (
+                "its result could not be sent: the gate closed descriptors not its own, or ran out of memory"
+            )
+        return f"its process exited with code {event.status} before the gate had finished"
     try:
-        name = signal.Signals(ended.si_status).name
+        name = signal.Signals(event.status).name
     except ValueError:
-        name = f"signal {ended.si_status}"
+        name = f"signal {event.status}"
     return f"its process was killed by {name}"
 
 
@@ -434,3 +282,84 @@ def _dumped(data: bytes, frames: int = 3) -> str:
     files = [line for line in lines if line.startswith("File ")]
     found = list(takewhile(lambda line: own not in line, files))  # innermost first, up to who called the gate
     return "hung at\n" + "".join(f"  {line}\n" for line in reversed(found[:frames])) if found else ""
+
+
+def _with_left(evaluation: Evaluation, left: tuple[str, ...]) -> Evaluation:
+    """A gate that leaves processes is told so; they are gone."""
+    number = f"{len(left)} process{'es' if len(left) > 1 else ''}"
+    finding = Finding(
+        "processes left",
+        "warn",
+        len(left),
+        "<=",
+        0,
+        message=f"the gate left {number} behind ({'; '.join(left[:5])}); killed",
+        hint="end what the gate starts, e.g. with subprocess.run or process.terminate() and wait()",
+        evidence={"processes": list(left[:50])},
+    )
+    passed = evaluation.status == "pass"
+    return msgspec.structs.replace(
+        evaluation,
+        status="warn" if passed else evaluation.status,
+        reason=finding.message if passed else evaluation.reason,
+        findings=(*evaluation.findings, finding),
+    )
+
+
+# -- signals, and the end ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _stopping(command: int, pid: int) -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM ask the forker to stop; a second one ends it at once. Yields the signals that came."""
+    came: list[int] = []
+
+    def handle(number: int, frame: Any) -> None:
+        came.append(number)
+        if len(came) > 1:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            return
+        with suppress(OSError):
+            os.write(command, STOP)
+
+    with signals(handle):
+        yield came
+
+
+@contextmanager
+def signals(handle: Callable[[int, Any], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM go to `handle` meanwhile; without effect outside the main thread."""
+    try:
+        before = [(number, signal.signal(number, handle)) for number in (signal.SIGINT, signal.SIGTERM)]
+    except ValueError:
+        before = []
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def _bury(pid: int, *, alive: bool) -> None:
+    """Wait for the forker. One that was lost may have left gates running: they are found, and killed."""
+    if not alive:
+        processes.become_subreaper()
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+    for _ in range(0 if alive else 100):
+        left = [found for found in processes.children() if _is_ours(found)]
+        if not left:
+            return
+        for found in left:
+            processes.kill_group(found)
+            processes.end(found)
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether a child that was not ours before is of a gate: by its mark, or since it leads a session, as each does."""
+    with suppress(OSError):
+        return processes.mark_of(pid) is not None or os.getsid(pid) == pid
+    return False

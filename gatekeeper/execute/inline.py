@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.context import RunData
 from gatekeeper.execute.attempt import World, perform
-from gatekeeper.execute.messages import Complete, Finished, Started
 from gatekeeper.execute.schedule import Options, Outcome, Schedule, Task
 from gatekeeper.plan import Plan
 from gatekeeper.plugins import Plugins
@@ -37,20 +36,20 @@ def run_inline(plan: Plan, data: RunData, plugins: Plugins, options: Options, co
                 elif (due := schedule.wake_at()) is not None:
                     sleep(max(0.0, due - monotonic()))
                 for result in schedule.take():
-                    collected.take_own(Finished(result))
+                    collected.result(result)
     except KeyboardInterrupt:
         interrupted = True
         schedule.stop("interrupted")
     finally:
         os.chdir(here)
     for result in schedule.take():
-        collected.take_own(Finished(result))
-    collected.take_own(Complete(schedule.gathered))
+        collected.result(result)
+    collected.complete(schedule.gathered)
     return interrupted
 
 
 def _perform(task: Task, schedule: Schedule, world: World, collected: "Collector") -> None:
     if task.kind == "gate":
-        collected.take_own(Started(task.name))
+        collected.started(task.name)
     frame = perform(task, world, schedule.attempt(task), None)
     schedule.ended(task, Outcome(frame.evaluation, value=frame.value), monotonic())

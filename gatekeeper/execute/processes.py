@@ -7,6 +7,7 @@ its child, however often it forked or called setsid.
 import os
 import signal
 from contextlib import suppress
+from time import monotonic, sleep
 
 MARK = "GATEKEEPER_ATTEMPT"
 """Environment variable of a gate's process, so that a program it starts can be told to be its."""
@@ -18,6 +19,12 @@ def become_subreaper() -> None:
         import ctypes
 
         ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
+
+
+def prefer_for_oom() -> None:
+    """When memory runs out, the kernel takes this process and its children before others."""
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
 
 
 def children() -> list[int]:
@@ -90,6 +97,27 @@ def kill_group(group: int, number: int = signal.SIGKILL) -> None:
         os.killpg(group, number)
 
 
-def kill(pid: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
+def kill(pid: int) -> bool:
+    """Send SIGKILL; False where that is not permitted."""
+    try:
         os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return True
+
+
+def end(pid: int, patience: float = 0.5) -> bool:
+    """Kill a child of this process and reap it; False where it lives on: another user's, or stuck in the kernel."""
+    until = monotonic() + patience
+    while kill(pid):
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                return True
+        except ChildProcessError:
+            return True
+        if monotonic() > until:
+            return False
+        sleep(0.0005)
+    return False

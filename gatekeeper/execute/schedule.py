@@ -84,6 +84,7 @@ class Schedule:
         self._running: dict[str, _State] = {}
         self._stopped: str | None = None
         self._output_left = options.output_total
+        self.tasks: list[Task] = []
         self._add(plan)
 
     def _add(self, plan: Plan) -> None:
@@ -97,6 +98,7 @@ class Schedule:
             self._enter(_State(Task("before", planned.id, planned.timeout, planned), set()))
 
     def _enter(self, state: _State) -> None:
+        self.tasks.append(state.task)
         if not state.waits:
             self._ready.append(state)
             return

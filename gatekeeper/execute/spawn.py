@@ -20,7 +20,6 @@ from msgspec import Struct
 
 from gatekeeper.execute import processes
 from gatekeeper.execute.evaluate import Evaluation
-from gatekeeper.execute.messages import Complete, Finished, Started
 from gatekeeper.execute.schedule import Gathered, Options, Outcome, Schedule, Task
 from gatekeeper.plan import Plan
 
@@ -143,7 +142,7 @@ class _Pool:
         self._interrupted = False
 
     def run(self) -> bool:
-        from gatekeeper.execute.run import signals
+        from gatekeeper.execute.fork import signals
 
         with signals(lambda *_: self._interrupt()):
             while not self._schedule.done:
@@ -155,7 +154,7 @@ class _Pool:
             self._pass_on()
         for worker in self._idle:
             worker.kill()
-        self._collected.take_own(Complete(self._schedule.gathered))
+        self._collected.complete(self._schedule.gathered)
         return self._interrupted
 
     def _interrupt(self) -> None:
@@ -167,7 +166,7 @@ class _Pool:
             limit = self._schedule.deadline(task, now) - now
             order = Order(task.kind, task.name, self._schedule.attempt(task), limit, self._schedule.gathered)
             if task.kind == "gate":
-                self._collected.take_own(Started(task.name))
+                self._collected.started(task.name)
             threading.Thread(target=self._drive, args=(task, order), daemon=True).start()
 
     def _wait(self) -> None:
@@ -189,7 +188,7 @@ class _Pool:
 
     def _pass_on(self) -> None:
         for result in self._schedule.take():
-            self._collected.take_own(Finished(result))
+            self._collected.result(result)
 
     def _drive(self, task: Task, order: Order) -> None:
         """One attempt, in a thread of its own."""

@@ -26,7 +26,7 @@ Path = tuple[str | int, ...]
 class Problem(Struct, frozen=True):
     """One mistake: the path of the key, from the root of the configuration, and what is wrong with it.
 
-    `secret` tells that the configuration is right but a secret that it refers to isn't there.
+    `secret` tells that the configuration is right but a secret that it refers to isn't there; it is empty then.
     """
 
     path: Path
@@ -48,7 +48,7 @@ def convert(
     root: FilePath | None = None,
     also: Sequence[str] = (),
 ) -> S | None:
-    """`data` as a `cls`; None where anything was added to `problems`.
+    """`data` as a `cls`, and what is wrong with it in `problems`; None unless that is only secrets that aren't there.
 
     What `data` leaves out is taken from `base`, else from the class's defaults, in nested tables too. `root`
     is the folder that secrets' relative files start at; `also` names further keys that are allowed beside
@@ -62,31 +62,40 @@ class _Converter:
 
     def __init__(self, problems: list[Problem], root: FilePath | None) -> None:
         self.problems, self.root = problems, root
+        self.failures = 0
+        self.missing = ""
+
+    def wrong(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        self.failures += 1
 
     def struct(
         self, cls: type[S], data: Any, path: Path, base: S | None = None, also: Sequence[str] = ()
     ) -> S | None:
         data = _read_if_text(data)
         if not isinstance(data, Mapping):
-            self.problems.append(Problem(path, f"expected a table, got {_kind(data)} {_shown(data)}"))
+            self.wrong(Problem(path, f"expected a table, got {_kind(data)} {_shown(data)}"))
             return None
-        before = len(self.problems)
+        before, listed = self.failures, len(self.problems)
         fields = {field.encode_name: field for field in msgspec.structs.fields(cls)}
         values: dict[str, Any] = {}
         for key, value in data.items():
             if key not in fields:
-                self.problems.append(Problem((*path, key), _unknown(key, [*fields, *also])))
+                self.wrong(Problem((*path, key), _unknown(key, [*fields, *also])))
                 continue
             field = fields[key]
             below = default_of(field) if base is None else getattr(base, field.name)
             values[field.name] = self.value(field.type, value, (*path, key), below)
         self._missing(fields, data, path, base)
-        if len(self.problems) > before:
+        if self.failures > before:
             return None
         try:
             return _build(cls, values, base)
         except (ValueError, TypeError) as error:
-            self.problems.append(_about_field(str(error), path, data))
+            if len(self.problems) > listed:
+                self.failures += 1  # it may be the missing secret that it complains about
+            else:
+                self.wrong(_about_field(str(error), path, data))
             return None
 
     def _missing(
@@ -95,7 +104,7 @@ class _Converter:
         for key, field in fields.items():
             required = field.default is NODEFAULT and field.default_factory is NODEFAULT and base is None
             if required and key not in data:
-                self.problems.append(Problem((*path, key), f'missing key "{key}"'))
+                self.wrong(Problem((*path, key), f'missing key "{key}"'))
 
     def value(self, kind: Any, value: Any, path: Path, below: Any = None) -> Any:
         kind = unwrapped(kind) if value is not None else kind
@@ -121,40 +130,43 @@ class _Converter:
 
     def _bare_limit(self, cls: type[Budget], value: Any, path: Path) -> Budget | None:
         """`memory = "90%"` is the limit that fails, alone."""
-        before = len(self.problems)
+        before = self.failures
         limit = self.leaf(Quantity | None, value, path)
-        return cls(fail=limit) if len(self.problems) == before else None
+        return cls(fail=limit) if self.failures == before else None
 
     def leaf(self, kind: Any, value: Any, path: Path) -> Any:
-        failed = []
+        failed, self.missing = [], ""
         for candidate in _readings(value):
             try:
                 _finite(candidate)
-                return msgspec.convert(candidate, kind, dec_hook=self.parse)
+                converted = msgspec.convert(candidate, kind, dec_hook=self.parse)
             except (ValueError, RecursionError) as error:  # msgspec's ValidationError is a ValueError
-                secret = isinstance(error.__cause__, MissingSecretError)
-                failed.append(Problem(path, _friendly(error, value), secret))
-        self.problems.append(failed[0])
+                failed.append(Problem(path, _friendly(error, value)))
+            else:
+                if self.missing:
+                    self.problems.append(Problem(path, self.missing, secret=True))
+                return converted
+        self.wrong(failed[0])
         return None
 
     def parse(self, kind: type, value: Any) -> Any:
-        if kind is Secret and isinstance(value, str) and not isinstance(value, Secret):
+        if kind is not Secret or not isinstance(value, str) or isinstance(value, Secret):
+            return parse(kind, value)
+        try:
             return _secret(value, self.root)
-        return parse(kind, value)
-
-
-class MissingSecretError(ValueError):
-    """What a secret refers to isn't there."""
+        except ValueError as error:
+            self.missing = str(error)
+            empty = Secret()
+            empty.reference = str(value)
+            return empty
 
 
 def _secret(value: str, root: FilePath | None) -> Secret:
+    """Read a secret; a relative file starts at `root`."""
     absolute = value
     if value.startswith("file:"):
         absolute = f"file:{(root or FilePath()) / FilePath(value.removeprefix('file:')).expanduser()}"
-    try:
-        secret = Secret.parse(absolute)
-    except ValueError as error:
-        raise MissingSecretError(str(error)) from None
+    secret = Secret.parse(absolute)
     if secret.reference:
         secret.reference = str(value)
     return secret

@@ -36,6 +36,7 @@ class GateOptions(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("timeout: must be more than 0 s")
 
 
+DEFAULTS = GateOptions()
 RESERVED = GateOptions.__struct_fields__
 
 
@@ -56,7 +57,7 @@ def resolve(
     """Each gate's settings and options, by its id.
 
     Secrets (`env:…`, `file:…`) are read for the gates whose ids are in `secrets_of`, by default for all that
-    are enabled. One that can't be read is a problem only there; another gate's `values` are then None.
+    are enabled. One that can't be read is a problem only there; elsewhere it is empty.
 
     Raises:
         UsageError: all that is wrong in `[gates]`, each with its place.
@@ -79,6 +80,8 @@ def resolve(
 def _one(settings: Settings, gate: Gate, parts: Sequence[Part]) -> tuple[Resolved, list[Problem]]:
     problems: list[Problem] = []
     preset = preset_of(settings, gate)
+    if not parts and not preset and gate.settings is None:
+        return Resolved(None, DEFAULTS), problems  # most of a project's own gates: there may be thousands
     preset_values, preset_options = _typed(settings, gate, preset, problems)
     if problems:
         wrong = "; ".join(f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems)

@@ -83,13 +83,13 @@ def left(ctx: Context, rule: "Processes", before: list[list[float]]) -> "list[ps
 class Surroundings(Struct, frozen=True):
     """What is gatekeeper's own, and the person's who uses it: no flow left that.
 
-    `lineage` are this process and its ancestors. Whatever began after `until`, the start of `run post`, was not left
+    `lineage` are this process and its ancestors. Whatever began after `until`, the start and pid of `run post`, was not left
     by a flow that ended before it: other gates, a pager. Where there is no such moment, what runs under one of
     `parents` is gatekeeper's. `terminals` are those that gatekeeper is used from.
     """
 
     lineage: set[int]
-    until: float | None
+    until: tuple[float, int] | None
     parents: set[int]
     terminals: set[str]
 
@@ -100,13 +100,15 @@ class Surroundings(Struct, frozen=True):
         me = psutil.Process()
         lineage = [me, *me.parents()]
         ours = [process.pid for process in takewhile(_is_gatekeeper, lineage)]
-        until = began(ours[-1]) if ours and ctx.data.phase == "post" else None
+        start = began(ours[-1]) if ours and ctx.data.phase == "post" else None
+        until = None if start is None else (start, ours[-1])
         parents = set(ours) if ctx.data.phase == "all" else set()
         terminals = {terminal for process in lineage if (terminal := _terminal(process))}
         return cls({process.pid for process in lineage}, until, parents, terminals)
 
     def hides(self, pid: int, start: float) -> bool:
-        return pid in self.lineage or (self.until is not None and start >= self.until)
+        # the clock ticks every 10 ms only: within a tick, pids tell who came first, as they are given out in order
+        return pid in self.lineage or (self.until is not None and (start, pid) > self.until)
 
     def holds(self, process: "psutil.Process") -> bool:
         if _is_gatekeeper(process):
