@@ -184,13 +184,9 @@ class Context:
         self.subject = data.subject
         self.run = data.run
         """The run's id."""
-        self.env: Mapping[str, str] = os.environ
-        self.inputs = Given("input", data.inputs)
-        self.outputs = Given("output", data.outputs)
-        self.before = Before(data.before)
         self.data = data
         self._deadline = deadline
-        self._given_facts = dict(facts or {})
+        self._given_facts = facts if facts is not None else {}
         self._plugins = plugins
         self._findings: list[Finding] = []
         self._suppressed: dict[Status, int] = {}
@@ -350,6 +346,26 @@ class Context:
     def path(self, path: str | os.PathLike[str]) -> Path:
         """A path of the configuration: relative ones start at the project, `~` is the home folder."""
         return self.root / Path(path).expanduser()
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment variables."""
+        return os.environ
+
+    @cached_property
+    def inputs(self) -> Given:
+        """Inputs of the flow by name, loaded when they are used."""
+        return Given("input", self.data.inputs)
+
+    @cached_property
+    def outputs(self) -> Given:
+        """Outputs of the flow by name, loaded when they are used."""
+        return Given("output", self.data.outputs)
+
+    @cached_property
+    def before(self) -> Before:
+        """What the pre run saved."""
+        return Before(self.data.before)
 
     @cached_property
     def host(self) -> "Host":

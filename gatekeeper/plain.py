@@ -7,7 +7,8 @@ strings (RFC 8259 section 6 has no such numbers), bounded in depth, length and t
 
 import math
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 MAX_TEXT = 8_192
@@ -113,7 +114,7 @@ def plain(value: Any, depth: int = MAX_DEPTH) -> Any:
     if isinstance(value, bool | int | float | str):
         base = str if isinstance(value, str) else float if isinstance(value, float) else int
         return plain(base(value), depth)
-    if isinstance(value, Mapping | list | tuple | Set):
+    if isinstance(value, Mapping | list | tuple | AbstractSet):
         return _collection(value, depth)
     if hasattr(value, "isoformat"):
         return text(value.isoformat())
@@ -142,7 +143,7 @@ def _collection(value: Any, depth: int) -> Any:
         if cut > 0:
             result["…"] = f"{cut} more"
         return result
-    items = sorted(value, key=repr) if isinstance(value, Set) else value
+    items = sorted(value, key=repr) if isinstance(value, AbstractSet) else value
     listed = [plain(item, depth - 1) for item, _ in zip(items, range(MAX_ITEMS), strict=False)]
     if cut > 0:
         listed.append(f"… {cut} more")

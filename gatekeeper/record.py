@@ -25,8 +25,8 @@ def utc_now() -> datetime:
 
 
 def stamp(moment: datetime) -> str:
-    """UTC, ISO 8601, in seconds: `2026-11-21T06:45:12Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """UTC, ISO 8601, in milliseconds: `2026-11-21T06:45:12.345Z`."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def subject_of(asked: str | None, name: str, artifact: str | None, root: Path, cwd: Path) -> Subject:

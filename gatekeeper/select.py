@@ -75,7 +75,7 @@ def _targets(candidates: Sequence[Candidate], targets: Sequence[str], cwd: Path)
 def _is_target(candidate: Candidate, target: str, cwd: Path) -> bool:
     if target in (candidate.id, candidate.base) or fnmatchcase(candidate.id, target):
         return True
-    if candidate.base.partition(".")[2] == target:
+    if target in (candidate.id.partition(".")[2], candidate.base.partition(".")[2]):
         return True
     if not target.endswith(".py") and "/" not in target:
         return False

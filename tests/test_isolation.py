@@ -1,6 +1,7 @@
 """What a gate does to itself costs only itself: every other gate runs, and the report is whole."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -209,7 +210,8 @@ def test_processes_that_escape_are_killed_and_named(gatekeeper_project):
     for gate in ("leaves_a_program", "leaves_a_daemon", "leaves_in_its_group"):
         result = outcome[f"pre.{gate}"]
         assert result.status == "warn", result
-        assert "left 1 process behind" in result.reason
+        # a daemon's first fork may still be on its way out when its gate ends
+        assert re.search(r"left (1 process|2 processes) behind", result.reason), result.reason
     assert f"sleep {seconds}" in outcome["pre.leaves_a_program"].reason
 
 

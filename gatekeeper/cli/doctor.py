@@ -11,9 +11,9 @@ import click
 from msgspec import Struct
 
 from gatekeeper import __version__
-from gatekeeper.project import Project
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.errors import GatekeeperError, UsageError
+from gatekeeper.project import Project
 
 EXTRAS = {"psycopg": "postgres", "duckdb": "data", "pytest": "pytest"}
 

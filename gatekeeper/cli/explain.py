@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import click
 
-from gatekeeper.project import Project
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.cli.terminal import can_show
 from gatekeeper.errors import GatekeeperError, UsageError, nearest
 from gatekeeper.model import Gate
 from gatekeeper.plugins import source_of
+from gatekeeper.project import Project
 from gatekeeper.settings import gate_origins
 from gatekeeper.wording import ASCII_GLYPHS, GLYPHS
 

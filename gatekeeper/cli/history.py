@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 import click
 import msgspec
 
-from gatekeeper.project import Project
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.cli.recorded import NO_RUNS, recorded, render
 from gatekeeper.cli.terminal import Printer, When
 from gatekeeper.errors import UsageError, nearest
 from gatekeeper.model import RunPhase
+from gatekeeper.project import Project
 from gatekeeper.quantities import Duration, show
 from gatekeeper.store import NoStore, Pruned, RunRow, open_store
 from gatekeeper.wording import counted, moment, one_line

@@ -6,10 +6,10 @@ from typing import Any
 import click
 from msgspec import Struct, json
 
-from gatekeeper.project import Project
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.model import Gate
 from gatekeeper.plugins import source_of
+from gatekeeper.project import Project
 from gatekeeper.settings import Resolved
 
 

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
-from gatekeeper.project import Project, ProjectRequest
 from gatekeeper.errors import GatekeeperError, UsageError
+from gatekeeper.project import Project, ProjectRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from gatekeeper.project import Project
 from gatekeeper.cli.terminal import Printer, When, view_of
 from gatekeeper.errors import GatekeeperError, UsageError, nearest
 from gatekeeper.model import Run
 from gatekeeper.outputs import write_atomic
+from gatekeeper.project import Project
 from gatekeeper.reporting import View, rendered
 
 NO_RUNS = "No runs yet. gatekeeper run pre records the first."

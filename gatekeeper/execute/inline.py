@@ -28,15 +28,14 @@ def run_inline(plan: Plan, data: RunData, plugins: Plugins, options: Options, co
     here = Path.cwd()
     os.chdir(data.root)
     try:
-        with redirect_stdout(sys.stderr):
-            while not schedule.done:
-                task = schedule.next(monotonic())
-                if task is not None:
-                    _perform(task, schedule, world, collected)
-                elif (due := schedule.wake_at()) is not None:
-                    sleep(max(0.0, due - monotonic()))
-                for result in schedule.take():
-                    collected.result(result)
+        while not schedule.done:
+            task = schedule.next(monotonic())
+            if task is not None:
+                _perform(task, schedule, world, collected)
+            elif (due := schedule.wake_at()) is not None:
+                sleep(max(0.0, due - monotonic()))
+            for result in schedule.take():
+                collected.result(result)
     except KeyboardInterrupt:
         interrupted = True
         schedule.stop("interrupted")
@@ -51,5 +50,6 @@ def run_inline(plan: Plan, data: RunData, plugins: Plugins, options: Options, co
 def _perform(task: Task, schedule: Schedule, world: World, collected: "Collector") -> None:
     if task.kind == "gate":
         collected.started(task.name)
-    frame = perform(task, world, schedule.attempt(task), None)
+    with redirect_stdout(sys.stderr):  # stdout is the report's
+        frame = perform(task, world, schedule.attempt(task), None)
     schedule.ended(task, Outcome(frame.evaluation, value=frame.value), monotonic())

@@ -64,7 +64,7 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where history is kept."""
 
     url: str | None = None
-    """`sqlite:///PATH` or `postgresql://…`; unset: `.gatekeeper/history.db` beside the configuration."""
+    """A path, or `sqlite:///PATH`; unset: `.gatekeeper/history.db` beside the configuration."""
     retention: Duration = Duration(30 * 86_400)
     """Runs older than this are removed by `gatekeeper history prune`."""
 

@@ -77,7 +77,7 @@ class Queries:
     def latest_pre(self, subject: str) -> Saved | None:
         """What the newest pre phase of a subject saved; partial and interrupted runs don't stand for one."""
         rows = self._rows(
-            "SELECT id, started, digest, saved FROM runs WHERE subject = ? AND phase IN ('pre', 'all') "
+            "SELECT id, started, digest, saved FROM runs WHERE subject = ? AND phase = 'pre' "
             "AND complete = 1 AND partial = 0 ORDER BY number DESC LIMIT 1",
             (subject,),
         )

@@ -83,8 +83,8 @@ def left(ctx: Context, rule: "Processes", before: list[list[float]]) -> "list[ps
 class Surroundings(Struct, frozen=True):
     """What is gatekeeper's own, and the person's who uses it: no flow left that.
 
-    `lineage` are this process and its ancestors. Whatever began after `until`, the start and pid of `run post`, was not left
-    by a flow that ended before it: other gates, a pager. Where there is no such moment, what runs under one of
+    `lineage` are this process and its ancestors. What began after `until`, the start and pid of `run post`, was
+    not left by a flow that ended before it: other gates, a pager. Where there is no such moment, what runs under one of
     `parents` is gatekeeper's. `terminals` are those that gatekeeper is used from.
     """
 
