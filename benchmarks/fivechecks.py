@@ -10,6 +10,18 @@ from pathlib import Path
 from textwrap import indent
 
 SHIPPED = ("resources", "inputs", "components", "storage", "network")
+RECORDING = ("cleanup", "state")
+"""Gates of the post phase that record the state before, in the pre phase."""
+
+
+def settings(disabled: Sequence[str]) -> str:
+    """A configuration without these gates that ship; their modules are loaded all the same."""
+    tables = "".join(f"[gates.{name}]\nenabled = false\n" for name in disabled)
+    return 'subject = { name = "benchmark" }\n' + tables
+
+
+ALONE = settings(SHIPPED + RECORDING)
+"""Only the project's own gates run, and nothing else."""
 
 CHECKS = {
     "disk_free": """\
@@ -66,7 +78,8 @@ def write_project(folder: Path) -> None:
     (folder / "gates").mkdir(parents=True, exist_ok=True)
     files = {
         "orders.csv": "id,price\n1,9.90\n2,19.90\n",
-        "gatekeeper.toml": _settings(SHIPPED),
+        "gatekeeper.toml": ALONE,
+        "recording.toml": settings(SHIPPED),
         "gates/gate_five.py": IMPORTS + "\nfrom gatekeeper import pre\n" + "".join(_gates()),
         "test_five.py": IMPORTS + "".join(_functions()),
         "unit_five.py": IMPORTS + "import unittest\n\n\nclass Five(unittest.TestCase):\n" + _methods(),
@@ -75,11 +88,6 @@ def write_project(folder: Path) -> None:
     for name, content in files.items():
         (folder / name).write_text(content, encoding="utf-8")
     os.chmod(folder / "five.sh", 0o755)
-
-
-def _settings(disabled: Sequence[str]) -> str:
-    """The gates that ship stay out, so that exactly five run; they are loaded all the same."""
-    return 'subject = { name = "benchmark" }\n' + "".join(f"[gates.{name}]\nenabled = false\n" for name in disabled)
 
 
 def _gates() -> list[str]:

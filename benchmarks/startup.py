@@ -4,6 +4,9 @@ gatekeeper isolates each gate in a process of its own, writes JUnit and JSON, an
 history; pytest writes JUnit and isolates nothing; unittest and the shell script (Debian's
 monitoring-plugins, with sh, sync and getent for the two checks that they don't have) write nothing.
 
+Only the five gates run; "and the state before" is the same with what post.cleanup and post.state record in
+each pre run by default, for which the others have nothing.
+
 Environments: `few`, where each has its own needs and nothing else (pytest's holds fewer distributions than
 gatekeeper's); `90`, the same two filled up to 90 distributions with generated ones, five of which are
 trivial plugins of pytest; `dev`, one for all, with gatekeeper's extra `dev` and the real plugins of pytest in
@@ -21,6 +24,7 @@ from pairing import Against, Candidate, Comparison, parser, publish, take_turns
 from processes import found, process
 
 PLUGINS = "/usr/lib/nagios/plugins"
+OURS = "gatekeeper"
 GOALS = {"few": 0.5, "90": 0.15}
 TITLES = {
     "few": "Five gates; few distributions: each candidate's own needs",
@@ -32,8 +36,10 @@ TITLES = {
 
 def candidates(ours: Path, theirs: Path, project: Path) -> tuple[list[Candidate], list[str]]:
     """Who takes part, and what must be said of who does not."""
-    commands = {
-        "gatekeeper": [ours, "-m", "gatekeeper", "run", "pre", "--report-dir", "reports"],
+    run = [ours, "-m", "gatekeeper", "run", "pre", "--report-dir", "reports"]
+    commands: dict[str, list[str | Path]] = {
+        OURS: run,
+        f"{OURS}, and the state before": [*run, "--config", "recording.toml"],
         "pytest": [theirs, "-m", "pytest", "--junitxml=junit.xml", "test_five.py"],
         "unittest": [theirs, "-m", "unittest", "-q", "unit_five"],
     }
@@ -51,9 +57,9 @@ def compare(environment: str, folder: Path, rounds: int) -> Comparison:
     write_project(project)
     taking_part, notes = candidates(*pythons(environment, folder), project)
     taken = take_turns(taking_part, rounds, warm_up=2)
-    peers = [candidate.name for candidate in taking_part if candidate.name != "gatekeeper"]
+    peers = [candidate.name for candidate in taking_part if not candidate.name.startswith(OURS)]
     goal = GOALS.get(environment)
-    ratios = [Against("gatekeeper", peer, goal if peer == "pytest" else None) for peer in peers]
+    ratios = [Against(OURS, peer, goal if peer == "pytest" else None) for peer in peers]
     return Comparison(TITLES[environment], taken, ratios, notes=notes)
 
 

@@ -14,7 +14,8 @@ from msgspec import Struct
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ%]*)\s*")
 
 TIME_UNITS = {
-    "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0,
+    "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0,
+    "h": 3600.0, "d": 86400.0, "w": 604800.0,
 }  # fmt: skip
 SIZE_UNITS = {
     "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
@@ -85,7 +86,7 @@ class Percent(float):
         if unit not in ("", "%"):
             raise ValueError(f"expected {cls.expected}, got {value!r}")
         if unit == "" and number > 1:
-            raise ValueError(f"expected {cls.expected}, got {value!r}: write \"{value}%\" for {value} percent")
+            raise ValueError(f'expected {cls.expected}, got {value!r}: write "{value}%" for {value} percent')
         return cls(number / 100 if unit == "%" else number)
 
 
@@ -171,7 +172,9 @@ class Budget(Struct, frozen=True, forbid_unknown_fields=True):
         if warn is None or fail is None:
             return
         if warn.unit != fail.unit:
-            raise ValueError(f"warn and fail have different units ({warn.unit or 'none'} and {fail.unit or 'none'})")
+            raise ValueError(
+                f"warn and fail have different units ({warn.unit or 'none'} and {fail.unit or 'none'})"
+            )
         if (warn > fail) if self.worse == "higher" else (warn < fail):
             beyond = "above" if self.worse == "higher" else "below"
             raise ValueError(f"impossible pair of limits: warn is {beyond} fail, so it would never warn")
@@ -201,7 +204,7 @@ class Budget(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Floor(Budget, frozen=True, forbid_unknown_fields=True):
-    """Limits of a quantity of which too little is bad (free space, CPUs): a budget whose `worse` is always `"lower"`."""
+    """Limits of a quantity of which too little is bad (free space, CPUs): its `worse` is always `"lower"`."""
 
     worse: Literal["lower"] = "lower"
 

@@ -181,7 +181,8 @@ class Schedule:
         again = now + planned.retry_delay
         if self._end is not None and again >= self._end:
             return False
-        within = again - (state.first_start or now) <= planned.retry_for
+        first = now if state.first_start is None else state.first_start
+        within = again - first <= planned.retry_for
         return len(state.attempts) <= planned.retries or within
 
     def _bounded(self, output: Output) -> Output:
