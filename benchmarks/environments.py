@@ -15,7 +15,7 @@ PYTEST_PLUGINS = 5
 
 
 def pythons(environment: str, folder: Path) -> tuple[Path, Path]:
-    """gatekeeper's Python and the others', in a kind of environment: `this`, `few`, `90` or `dev`."""
+    """The Python of gatekeeper and that of the others, in a kind of environment: `this`, `few`, `90` or `dev`."""
     if environment == "this":
         return Path(sys.executable), Path(sys.executable)
     wheel = build_wheel(folder / "wheel")
@@ -87,7 +87,9 @@ def _metadata(name: str, *, plugin: bool) -> dict[str, Iterable[str]]:
             "",
             *(f"Line {i} of a description as long as a README that is not short." for i in range(80)),
         ],
-        "RECORD": [f"{name}/{i}.py,sha256=0000000000000000000000000000000000000000000,100" for i in range(30)],
+        "RECORD": [
+            f"{name}/{i}.py,sha256=0000000000000000000000000000000000000000000,100" for i in range(30)
+        ],
         "entry_points.txt": [f"[{group}]", f"{shown} = {target}"],
         "INSTALLER": ["pip"],
         "WHEEL": ["Wheel-Version: 1.0", "Root-Is-Purelib: true", "Tag: py3-none-any"],

@@ -102,6 +102,4 @@ def _functions() -> list[str]:
 
 
 def _methods() -> str:
-    return "\n".join(
-        f"    def test_{name}(self):\n{indent(body, ' ' * 8)}" for name, body in CHECKS.items()
-    )
+    return "\n".join(f"    def test_{name}(self):\n{indent(body, ' ' * 8)}" for name, body in CHECKS.items())

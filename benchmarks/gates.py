@@ -33,14 +33,17 @@ def write_project(folder: Path, count: int) -> None:
     for file in range(FILES):
         numbers = range(file, count, FILES)
         body = "".join(f"@pre\ndef gate_{n}(ctx):\n    assert total + {n} == {n + 3}\n\n\n" for n in numbers)
-        (gates / f"gate_{file}.py").write_text(f"from gatekeeper import pre\n\ntotal = 3\n\n\n{body}", "utf-8")
+        (gates / f"gate_{file}.py").write_text(
+            f"from gatekeeper import pre\n\ntotal = 3\n\n\n{body}", "utf-8"
+        )
         body = "".join(f"def test_{n}():\n    assert total + {n} == {n + 3}\n\n\n" for n in numbers)
         (tests / f"test_{file}.py").write_text(f"total = 3\n\n\n{body}", "utf-8")
 
 
 def candidates(python: Path, pytests: Path, folder: Path, count: int) -> list[Candidate]:
-    ours = [python, "-m", "gatekeeper", "run", "pre", "--no-history", "--report-dir", "reports"]
-    theirs = [pytests, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=junit.xml", "tests"]
+    run, tests = ["run", "pre", "--no-history"], ["-q", "-p", "no:cacheprovider"]
+    ours: list[str | Path] = [python, "-m", "gatekeeper", *run, "--report-dir", "reports"]
+    theirs: list[str | Path] = [pytests, "-m", "pytest", *tests, "--junitxml=junit.xml", "tests"]
     found = [
         Candidate(FORK, process(ours, folder)),
         Candidate(NONE, process([*ours, "--isolation", "none"], folder)),

@@ -22,9 +22,7 @@ def plain_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in KEPT if name in os.environ}
 
 
-def process(
-    command: Sequence[str | Path], cwd: Path, expected: Sequence[int] = (0,)
-) -> Callable[[], Sample]:
+def process(command: Sequence[str | Path], cwd: Path, expected: Sequence[int] = (0,)) -> Callable[[], Sample]:
     """A candidate that is a command. What it prints is thrown away, unless it ends in an unexpected way.
 
     Wall time is from before it is started until it has been waited for; CPU time is its own and that of

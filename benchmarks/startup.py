@@ -36,7 +36,7 @@ TITLES = {
 
 def candidates(ours: Path, theirs: Path, project: Path) -> tuple[list[Candidate], list[str]]:
     """Who takes part, and what must be said of who does not."""
-    run = [ours, "-m", "gatekeeper", "run", "pre", "--report-dir", "reports"]
+    run: list[str | Path] = [ours, "-m", "gatekeeper", "run", "pre", "--report-dir", "reports"]
     commands: dict[str, list[str | Path]] = {
         OURS: run,
         f"{OURS}, and the state before": [*run, "--config", "recording.toml"],

@@ -1,24 +1,19 @@
 """What a recorded run costs, and what looking back costs: `python benchmarks/store.py [--results 1000000]`.
 
-Peers and store take turns in one process, so that what else the machine does meets both; the ratio is the
-median of the pairs' ratios. The peer of a durable write is the least that is durable: the same document
-appended to an open file, and one fsync; for a store that is opened for each run, a new file for each, and
-an fsync of the file and of its folder.
+The peer of a durable write is the least that is durable: the same document appended to an open file, and one
+fsync; for a store that is opened for each run, a new file for each, and an fsync of the file and of its folder.
+The peer of looking back is SQLite's own answer to as many queries by primary key.
 """
 
-import argparse
 import os
-import platform
 import sqlite3
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
 import msgspec
+from pairing import Against, Candidate, Comparison, Figure, parser, publish, take_turns, timed
 
 from gatekeeper.context import Saved
 from gatekeeper.model import Counts, Finding, Header, Result, Run, Subject, Verdict
@@ -27,6 +22,7 @@ from gatekeeper.store.sqlite import SqliteStore
 
 GATES, FINDINGS = 5, 6
 WARM_UP = 20
+BY_KEY = "50 rows by primary key"
 
 
 def a_run(number: int) -> Run:
@@ -50,25 +46,7 @@ def a_run(number: int) -> Run:
     )
 
 
-def paired(peer: Callable[[], None], ours: Callable[[], None], rounds: int) -> tuple[float, float, float]:
-    """Median seconds of both, taking turns, and the median of the ratios of the pairs."""
-    times = []
-    for turn in range(rounds + WARM_UP):
-        pair = [0.0, 0.0]
-        for place in ((0, 1), (1, 0))[turn % 2]:
-            began = time.perf_counter()
-            (peer, ours)[place]()
-            pair[place] = time.perf_counter() - began
-        times.append(pair)
-    kept = times[WARM_UP:]
-    first, second = (statistics.median(pair[i] for pair in kept) for i in (0, 1))
-    return first, second, statistics.median(pair[1] / pair[0] for pair in kept)
-
-
-Row = tuple[str, str, float, float, float, str]
-
-
-def durable_writes(folder: Path, rounds: int) -> list[Row]:
+def durable_writes(folder: Path, rounds: int) -> Comparison:
     """A run on disk when the call returns, against the same bytes and an fsync."""
     numbers = count()
     saved = Saved("run", "2026-11-21T00:00:00Z", Subject("benchmark"), {"pids": list(range(100))})
@@ -98,23 +76,18 @@ def durable_writes(folder: Path, rounds: int) -> list[Row]:
             each.write(runs[next(numbers)], saved)
 
     files = count()
-    size = f"{len(payload)} B"
-    found = [
-        ("a durable run, files open", f"append {size} + fsync", *paired(append, write, rounds), "≤ 2"),
-        (
-            "open, a durable run, close",
-            f"new file of {size} + 2 fsyncs",
-            *paired(create_and_append, open_and_write, rounds),
-            "",
-        ),
-    ]
+    kept_open, opened_anew = "a durable run, store kept open", "open, a durable run, close"
+    appended, created = "append + fsync", "new file + 2 fsyncs"
+    pairs = {kept_open: write, appended: append, opened_anew: open_and_write, created: create_and_append}
+    taken = take_turns([Candidate(name, timed(run)) for name, run in pairs.items()], rounds, WARM_UP)
     os.close(opened)
     store.close()
-    return found
+    ratios = [Against(kept_open, appended, 2), Against(opened_anew, created)]
+    return Comparison(f"A run of {len(payload):,} bytes on disk when the call returns", taken, ratios)
 
 
-def looking_back(folder: Path, results: int, rounds: int) -> list[Row]:
-    """The last 50 of many results; the peer is SQLite's own answer to a query by primary key, 50 times."""
+def looking_back(folder: Path, results: int, rounds: int) -> Comparison:
+    """The last 50 of many results."""
     path = folder / "large.db"
     fill(path, results)
     with SqliteStore(path) as store:
@@ -131,11 +104,15 @@ def looking_back(folder: Path, results: int, rounds: int) -> list[Row]:
             for number in range(runs - 49, runs + 1):
                 connection.execute("SELECT started FROM runs WHERE number = ?", (number,)).fetchone()
 
-        title = f"last 50 of {results:,}"
-        return [
-            (f"{title} results", "50 rows by key", *paired(by_key, last, rounds), "≤ 1 ms"),
-            (f"{title} results' values", "50 rows by key", *paired(by_key, last_values, rounds), "≤ 1 ms"),
-        ]
+        kinds = {"results": last, "values": last_values, BY_KEY: by_key}
+        taken = take_turns([Candidate(name, timed(run)) for name, run in kinds.items()], rounds, WARM_UP)
+        connection.close()
+    figures = [
+        Figure(f"last 50 {name}", [sample.wall * 1e3 for sample in taken[name]], "ms", "≤ 1 ms")
+        for name in ("results", "values")
+    ]
+    ratios = [Against("results", BY_KEY), Against("values", BY_KEY)]
+    return Comparison(f"The last 50 of {results:,} results", taken, ratios, figures)
 
 
 def _expect(rows: Sequence[object]) -> None:
@@ -152,21 +129,20 @@ def fill(path: Path, results: int) -> None:
             store._insert(Record(msgspec.structs.replace(template, header=header)))
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rounds", type=int, default=300)
-    options.add_argument("--results", type=int, default=1_000_000)
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser(__doc__, rounds=300)
+    options.add_argument("--results", type=int, default=1_000_000, help="How many results history holds.")
     options.add_argument("--folder", type=Path, help="Where to write; a temporary folder by default.")
-    asked = options.parse_args()
+    asked = options.parse_args(arguments)
+    if asked.quick:
+        asked.rounds, asked.results = 3, 1_000
     with tempfile.TemporaryDirectory(dir=asked.folder) as temporary:
         folder = Path(temporary)
-        rows = durable_writes(folder, asked.rounds) + looking_back(folder, asked.results, asked.rounds)
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
-    versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {versions}, medians of {asked.rounds} pairs\n")
-    print("| what | against | peer | gatekeeper | ratio | goal |\n|---|---|--:|--:|--:|---|")
-    for what, against, first, second, ratio, goal in rows:
-        print(f"| {what} | {against} | {first * 1e3:.3f} ms | {second * 1e3:.3f} ms | {ratio:.2f} | {goal} |")
+        found = [
+            durable_writes(folder, asked.rounds),
+            looking_back(folder, asked.results, asked.rounds),
+        ]
+    publish(asked, found)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,8 @@ def _beyond_warnings(results: Sequence[Result], maximum: int | None) -> list[Rea
     warnings = [result.id for result in results if is_warning(result)]
     if maximum is None or len(warnings) <= maximum:
         return []
-    text = f"{len(warnings)} warnings, more than max_warnings = {maximum}: {', '.join(warnings[:10])}"
+    counted = f"{len(warnings)} warning{'s' if len(warnings) > 1 else ''}"
+    text = f"{counted}, more than max_warnings = {maximum}: {', '.join(warnings[:10])}"
     return [Reason(status="warnings", text=text, observed=len(warnings), operator="<=", limit=maximum)]
 
 

@@ -9,7 +9,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -338,10 +338,13 @@ def _shown(path: Path, root: Path | None) -> str:
 
 def source_of(gate: Gate, root: Path) -> Source:
     """Where a gate is defined: relative to the project, or to where its package is installed."""
-    if not gate.file:
-        return Source("", 0)
-    path = Path(gate.file)
+    return Source(_file_shown(gate.file, root) if gate.file else "", gate.line)
+
+
+@cache  # thousands of gates may be in one file
+def _file_shown(file: str, root: Path) -> str:
+    path = Path(file)
     if not path.is_relative_to(root):
         installed = [folder for folder in sys.path if folder and path.is_relative_to(folder)]
         root = Path(max(installed, key=len, default=root))
-    return Source(_shown(path, root), gate.line)
+    return _shown(path, root)

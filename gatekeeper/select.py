@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
@@ -79,9 +80,13 @@ def _is_target(candidate: Candidate, target: str, cwd: Path) -> bool:
         return True
     if not target.endswith(".py") and "/" not in target:
         return False
-    path = (cwd / target).resolve()
-    file = Path(candidate.file).resolve()
+    path, file = _resolved(str(cwd / target)), _resolved(candidate.file)
     return file == path or path in file.parents
+
+
+@cache  # thousands of gates may be in one file
+def _resolved(path: str) -> Path:
+    return Path(path).resolve()
 
 
 def _tagged(candidates: Sequence[Candidate], tags: Sequence[str]) -> set[str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from docpages import AT_EASE, GENERATED, PAGES, ROOT, Block, Fresh, Workspace, anchors, items, matches, prose
 
+from docpages import GENERATED, PAGES, ROOT, Block, Fresh, Workspace, anchors, items, matches, prose
 from gatekeeper.cli import COMMANDS
 from gatekeeper.model import EXIT_CODES
 from gatekeeper.plugins import Plugins
@@ -45,11 +45,18 @@ def check(block: Block, workspace: Workspace) -> Iterator[str]:
             yield f"this is no reason not to run it: {block.excuse!r}"
         return
     if block.shown_by:
-        _, output = workspace.run(block.shown_by, **AT_EASE)
+        _, output = workspace.run(block.shown_by)
         if not matches(block.text, output, within=True):
             yield f"`{block.shown_by}` does not show this, but\n{output}"
         return
-    checks = {"console": _console, "toml": _toml, "python": _python, "json": _json, "yaml": _yaml, "sh": _shell}
+    checks = {
+        "console": _console,
+        "toml": _toml,
+        "python": _python,
+        "json": _json,
+        "yaml": _yaml,
+        "sh": _shell,
+    }
     if block.title:
         workspace.write(block.title, block.text)
     if block.language in checks:
@@ -60,7 +67,7 @@ def check(block: Block, workspace: Workspace) -> Iterator[str]:
 
 def _console(block: Block, workspace: Workspace) -> Iterator[str]:
     for command, expected, is_asked in _commands(block.text):
-        code, output = workspace.run(command, **AT_EASE)
+        code, output = workspace.run(command)
         if code not in VERDICTS and not is_asked:
             yield f"`{command}` exits with {code}:\n{output}"
         elif expected.strip() and not matches(expected, output):
@@ -125,7 +132,7 @@ def _parsed(parse: Callable[[str], object], text: str) -> Iterator[str]:
         yield f"can't be parsed: {error}"
 
 
-# -- links ---------------------------------------------------------------------------------------------------------------
+# -- links ---------------------------------------------------------------------------------------------------
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -151,7 +158,7 @@ def test_every_page_is_on_the_map() -> None:
     assert {page for page in PAGES[1:] if page != index} - linked == set()
 
 
-# -- completeness --------------------------------------------------------------------------------------------------------
+# -- completeness --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("gate", [gate.id for gate in Plugins.shipped().gates()])
@@ -187,13 +194,13 @@ def test_the_readme_has_the_two_commands_that_ci_runs() -> None:
 def test_the_main_job_is_three_steps_that_proceed(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     workspace.begin("examples/countries")
-    code, output = workspace.run("./demo.sh", **AT_EASE)
+    code, output = workspace.run("./demo.sh")
     assert code == 0, output
     assert output.count("VERDICT  PROCEED") == 2, output
     assert "5046 subdivisions of 249 countries" in output
 
 
-# -- the test itself -----------------------------------------------------------------------------------------------------
+# -- the test itself -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

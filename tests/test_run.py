@@ -384,6 +384,25 @@ def test_a_secret_is_redacted_wherever_a_gate_puts_it(gatekeeper_project, isolat
     assert "hunter2" not in everything
 
 
+@pytest.mark.parametrize("isolation", ["fork", "spawn", "none"])
+def test_the_report_is_on_stdout_and_what_a_gate_prints_is_not(gatekeeper_project, isolation):
+    gatekeeper_project.write(
+        {
+            "gates/gate_talks.py": """
+                from gatekeeper import pre
+
+                @pre
+                def talks(ctx):
+                    print("small talk")
+                    ctx.check(True)
+            """
+        }
+    )
+    outcome = gatekeeper_project.command("run", "pre", "talks", "--format", "lines", "--isolation", isolation)
+    assert outcome.stdout.startswith("PASS\tpre.talks\t")
+    assert "small talk" not in outcome.stdout
+
+
 def test_a_gate_settles_within_retry_for_and_every_attempt_is_kept(gatekeeper_project):
     gatekeeper_project.write(
         {

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatekeeper.execute.evaluate import Evaluation
-from gatekeeper.execute.schedule import Options, Outcome, Schedule
+from gatekeeper.execute.schedule import Options, Outcome, Schedule, tasks_of
 from gatekeeper.model import STATUSES, Finding, Gate, Output
 from gatekeeper.plan import Plan, PlannedGate
 
@@ -64,7 +64,7 @@ def plans(draw):
 
 @given(plans(), st.data(), st.integers(1, 4), st.booleans(), st.none() | st.floats(0.05, 2))
 def test_every_planned_gate_has_exactly_one_result(planned, data, jobs, stop_first, deadline):
-    schedule = Schedule(planned, Options(jobs=jobs, stop_first=stop_first, deadline=deadline), 0.0)
+    schedule = Schedule(tasks_of(planned), Options(jobs=jobs, stop_first=stop_first, deadline=deadline), 0.0)
     _, results = carry_out(schedule, lambda task: data.draw(st.sampled_from(STATUSES)))
     assert sorted(result.id for result in results) == sorted(planned.ids)
     for result in results:
@@ -73,7 +73,7 @@ def test_every_planned_gate_has_exactly_one_result(planned, data, jobs, stop_fir
 
 @given(plans(), st.data())
 def test_a_gate_starts_only_when_what_it_needs_has_passed_or_warned(planned, data):
-    schedule = Schedule(planned, Options(jobs=2), 0.0)
+    schedule = Schedule(tasks_of(planned), Options(jobs=2), 0.0)
     started, results = carry_out(schedule, lambda task: data.draw(st.sampled_from(STATUSES)))
     status = {result.id: result.status for result in results}
     needs = {item.id: item.needs for item in planned.gates}
@@ -89,7 +89,7 @@ def test_a_gate_starts_only_when_what_it_needs_has_passed_or_warned(planned, dat
 
 @given(plans(), st.integers(1, 4))
 def test_no_more_than_the_jobs_run_at_once(planned, jobs):
-    schedule = Schedule(planned, Options(jobs=jobs), 0.0)
+    schedule = Schedule(tasks_of(planned), Options(jobs=jobs), 0.0)
     running = []
     while not schedule.done:
         while (task := schedule.next(0.0)) is not None:
@@ -108,14 +108,16 @@ def test_no_more_than_the_jobs_run_at_once(planned, jobs):
     ],
 )
 def test_a_failing_gate_is_tried_as_often_as_it_may(options, attempts):
-    schedule = Schedule(plan(gate("x", **options)), Options(), 0.0)
+    schedule = Schedule(tasks_of(plan(gate("x", **options))), Options(), 0.0)
     _, (result,) = carry_out(schedule, lambda task: "fail")
     assert len(result.attempts) == attempts
     assert result.status == "fail"
 
 
 def test_no_retry_starts_beyond_the_deadline_of_the_run():
-    schedule = Schedule(plan(gate("x", retry_for=100.0, retry_delay=1.0)), Options(deadline=3.0), 0.0)
+    schedule = Schedule(
+        tasks_of(plan(gate("x", retry_for=100.0, retry_delay=1.0))), Options(deadline=3.0), 0.0
+    )
     _, (result,) = carry_out(schedule, lambda task: "fail")
     assert len(result.attempts) <= 3
     assert result.status in ("fail", "error")
@@ -123,20 +125,20 @@ def test_no_retry_starts_beyond_the_deadline_of_the_run():
 
 @pytest.mark.parametrize("status", ["skip", "pass", "warn"])
 def test_what_is_no_failure_is_not_tried_again(status):
-    schedule = Schedule(plan(gate("x", retries=5)), Options(), 0.0)
+    schedule = Schedule(tasks_of(plan(gate("x", retries=5))), Options(), 0.0)
     _, (result,) = carry_out(schedule, lambda task: status)
     assert len(result.attempts) == 1
 
 
 def test_a_snapshot_that_fails_is_remembered_and_stops_nothing():
-    schedule = Schedule(plan(gate("x"), snapshots=[gate("later")]), Options(), 0.0)
+    schedule = Schedule(tasks_of(plan(gate("x"), snapshots=[gate("later")])), Options(), 0.0)
     _, results = carry_out(schedule, lambda task: "error" if task.kind == "before" else "pass")
     assert [result.status for result in results] == ["pass"]
     assert schedule.gathered.saved_failed == {"pre.later": "why"}
 
 
 def test_printed_output_is_bounded_over_the_whole_run():
-    schedule = Schedule(plan(gate("a"), gate("b")), Options(output_total=150), 0.0)
+    schedule = Schedule(tasks_of(plan(gate("a"), gate("b"))), Options(output_total=150), 0.0)
     for _ in range(2):
         task = schedule.next(0.0)
         schedule.ended(task, outcome("pass", Output("x" * 100)), 0.0)
@@ -146,7 +148,7 @@ def test_printed_output_is_bounded_over_the_whole_run():
 
 
 def test_a_retry_that_the_deadline_took_away_keeps_what_it_found():
-    schedule = Schedule(plan(gate("x", retries=3, retry_delay=1.0)), Options(deadline=5.0), 0.0)
+    schedule = Schedule(tasks_of(plan(gate("x", retries=3, retry_delay=1.0))), Options(deadline=5.0), 0.0)
     task = schedule.next(0.0)
     schedule.ended(task, Outcome(Evaluation("fail", "port closed", (Finding("tcp", "fail"),))), 0.1)
     assert schedule.take() == []

@@ -33,6 +33,7 @@ def chosen(*targets, **options):
         (("storage",), {"pre.storage"}),
         (("pre.orders",), {"pre.orders[eu]", "pre.orders[us]"}),
         (("pre.orders[eu]",), {"pre.orders[eu]"}),
+        (("orders[eu]",), {"pre.orders[eu]"}),
         (("pre.n*", "storage"), {"pre.network", "pre.storage"}),
         (("gates/gate_orders.py",), {"pre.orders[eu]", "pre.orders[us]"}),
         (("gates/sub",), {"pre.network"}),

@@ -17,7 +17,7 @@ from gatekeeper.execute.attempt import MAX_FRAME, World, decoded
 from gatekeeper.execute.capture import Capture
 from gatekeeper.execute.evaluate import Evaluation
 from gatekeeper.execute.forker import BROKEN, STOP, Ended, Facts, Fork, Forker
-from gatekeeper.execute.schedule import Gathered, Options, Outcome, Schedule, Task
+from gatekeeper.execute.schedule import Gathered, Options, Outcome, Schedule, Task, tasks_of
 from gatekeeper.model import Finding, Output
 from gatekeeper.plan import Plan
 from gatekeeper.plugins import Plugins
@@ -88,8 +88,8 @@ def _pipe() -> tuple[int, int]:
 
 def run_forked(plan: Plan, data: RunData, plugins: Plugins, options: Options, collected: "Collector") -> bool:
     """Carry out the plan with forked children. True when it was interrupted."""
-    schedule = Schedule(plan, options, monotonic())
-    slots = [Slot() for _ in range(min(options.jobs, max(1, len(schedule.tasks))))]
+    now, tasks = monotonic(), tasks_of(plan)
+    slots = [Slot() for _ in range(min(options.jobs, max(1, len(tasks))))]
     control, command = _pipe()
     events, report = _pipe()
     pid = os.fork()
@@ -97,7 +97,7 @@ def run_forked(plan: Plan, data: RunData, plugins: Plugins, options: Options, co
         for fd in (command, events, *(reader for slot in slots for reader in slot.readers)):
             os.close(fd)
         _be_forker(
-            schedule.tasks,
+            tasks,
             World(data, plugins, Gathered()),
             [slot.writers for slot in slots],
             control,
@@ -105,7 +105,8 @@ def run_forked(plan: Plan, data: RunData, plugins: Plugins, options: Options, co
         )
     for fd in (control, report, *(writer for slot in slots for writer in slot.writers)):
         os.close(fd)
-    runner = ForkedRun(schedule, slots, command, events, collected)
+    # made only now, so that the forker doesn't carry it
+    runner = ForkedRun(tasks, Schedule(tasks, options, now), slots, command, events, collected)
     with _stopping(command, pid) as interrupts:
         try:
             runner.carry_out(interrupts)
@@ -140,13 +141,19 @@ class ForkedRun:
     """The program's side: slots, the schedule, and what comes back."""
 
     def __init__(
-        self, schedule: Schedule, slots: list[Slot], command: int, events: int, collected: "Collector"
+        self,
+        tasks: list[Task],
+        schedule: Schedule,
+        slots: list[Slot],
+        command: int,
+        events: int,
+        collected: "Collector",
     ) -> None:
         self._schedule, self._slots, self._collected = schedule, slots, collected
         self._command, self._events = command, events
         self._free = list(range(len(slots)))
         self._by_fd = {fd: slot for slot in slots for fd in slot.readers}
-        self._numbers = {task.key: number for number, task in enumerate(schedule.tasks)}
+        self._numbers = {task.key: number for number, task in enumerate(tasks)}
         self._told_facts = 0
         self._decoder = msgspec.json.Decoder(Ended)
         self._rest = b""

@@ -262,13 +262,14 @@ class Forker:
 
     def _end(self, child: Child, ended: Any) -> None:
         """Its leader has exited, and is still a zombie: its process group id can't be another's yet."""
-        if self._found():  # what it left lost its parent, and is ours: without any, nothing else needs a look
+        strays = bool(self._found())  # what it left lost its parent, and is ours now
+        if strays:
             child.left.update((pid, processes.command_of(pid)) for pid in processes.members(child.pid))
         processes.kill_group(child.pid)
         with suppress(ChildProcessError):
             os.waitpid(child.pid, 0)
         del self._children[child.pid]
-        clean = self._claim_strays(child)
+        clean = self._claim_strays(child) if strays else True
         left = tuple(child.left.values())
         late = bool(child.asked)
         self._say(Ended(child.slot, ended.si_code, ended.si_status, late, left, clean))

@@ -32,6 +32,16 @@ class Task(Struct, frozen=True):
         return self.name if self.kind == "gate" else f"{self.kind}:{self.name}"
 
 
+def tasks_of(plan: Plan) -> list[Task]:
+    """Everything that a plan runs: the facts that its gates declare, the gates, and the snapshots."""
+    facts = sorted({fact for planned in plan.gates for fact in planned.gate.facts})
+    return [
+        *(Task("fact", fact, FACT_TIMEOUT) for fact in facts),
+        *(Task("gate", planned.id, planned.timeout, planned) for planned in plan.gates),
+        *(Task("before", planned.id, planned.timeout, planned) for planned in plan.snapshots),
+    ]
+
+
 class Outcome(Struct, frozen=True):
     """What an attempt came to, whichever way it ran."""
 
@@ -71,7 +81,7 @@ class _State(Struct):
 class Schedule:
     """The order of one run. Times are `time.monotonic()` seconds, given by the caller."""
 
-    def __init__(self, plan: Plan, options: Options, now: float) -> None:
+    def __init__(self, tasks: Sequence[Task], options: Options, now: float) -> None:
         self._options = options
         self._end = None if options.deadline is None else now + options.deadline
         self.gathered = Gathered()
@@ -84,27 +94,20 @@ class Schedule:
         self._running: dict[str, _State] = {}
         self._stopped: str | None = None
         self._output_left = options.output_total
-        self.tasks: list[Task] = []
-        self._add(plan)
+        for task in tasks:
+            self._enter(task)
 
-    def _add(self, plan: Plan) -> None:
-        facts = {fact for planned in plan.gates for fact in planned.gate.facts}
-        for fact in sorted(facts):
-            self._enter(_State(Task("fact", fact, FACT_TIMEOUT), set()))
-        for planned in plan.gates:
-            waits = {*planned.needs, *(f"fact:{fact}" for fact in planned.gate.facts)}
-            self._enter(_State(Task("gate", planned.id, planned.timeout, planned), waits))
-        for planned in plan.snapshots:
-            self._enter(_State(Task("before", planned.id, planned.timeout, planned), set()))
-
-    def _enter(self, state: _State) -> None:
-        self.tasks.append(state.task)
-        if not state.waits:
+    def _enter(self, task: Task) -> None:
+        waits: set[str] = set()
+        if task.kind == "gate" and task.planned is not None:
+            waits = {*task.planned.needs, *(f"fact:{fact}" for fact in task.planned.gate.facts)}
+        state = _State(task, waits)
+        if not waits:
             self._ready.append(state)
             return
-        self._waiting[state.task.key] = state
-        for key in state.waits:
-            self._dependents.setdefault(key, []).append(state.task.key)
+        self._waiting[task.key] = state
+        for key in waits:
+            self._dependents.setdefault(key, []).append(task.key)
 
     # -- what may start ----------------------------------------------------------------------------------------------
 

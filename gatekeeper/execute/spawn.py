@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from gatekeeper.execute import processes
 from gatekeeper.execute.evaluate import Evaluation
-from gatekeeper.execute.schedule import Gathered, Options, Outcome, Schedule, Task
+from gatekeeper.execute.schedule import Gathered, Options, Outcome, Schedule, Task, tasks_of
 from gatekeeper.plan import Plan
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class _Pool:
     """Threads that each drive one worker at a time; the schedule is the caller's alone."""
 
     def __init__(self, plan: Plan, project: bytes, options: Options, collected: "Collector") -> None:
-        self._schedule = Schedule(plan, options, monotonic())
+        self._schedule = Schedule(tasks_of(plan), options, monotonic())
         self._project, self._collected = project, collected
         self._done: Queue[tuple[Task, Outcome]] = Queue()
         self._idle: list[Worker] = []

@@ -53,7 +53,7 @@ def gate_origins(
     table = gate.name if [other.name for other in gates].count(gate.name) == 1 else gate.id
     start: Path = ("gates", table) if full else ()
     rows = []
-    for path, value in leaves(resolved.values, ()):
+    for path, value in leaves(resolved.values, ()) if gate.settings is not None else ():
         origin = _from(parts, preset_of(settings, gate), path, value, settings.preset) or "default"
         rows.append(_row((*start, *path), value, origin))
     for option in GateOptions.__struct_fields__:
