@@ -7,6 +7,7 @@ compiled file is cached beside it as Python does, under a tag of its own.
 
 import ast
 import importlib.util
+import inspect
 import marshal
 import operator
 import os
@@ -23,7 +24,7 @@ from gatekeeper.plain import plain, text
 if TYPE_CHECKING:
     from gatekeeper.context import Context
 
-VERSION = 1
+VERSION = 2
 """Part of the cache's name; raise it when the rewriting changes."""
 
 HELPER = "@gatekeeper_assert"
@@ -58,7 +59,13 @@ class Asserting:
         return self._fail(Finding(source, "fail", plain(left), symbol, plain(right)))
 
     def truth(self, source: str, value: Any) -> Any:
-        """Record whether `value` is true."""
+        """Record whether `value` is true.
+
+        Raises:
+            TypeError: the value is always true, whatever it stands for: a coroutine that nobody awaited, a generator.
+        """
+        if (problem := always_true(value)) is not None:
+            raise TypeError(f"assert {source}: {problem}")
         if value:
             return self._record(Finding(source, "pass"))
         shown = None if value is False else plain(value)
@@ -87,6 +94,17 @@ class Asserting:
         return error
 
 
+def always_true(value: Any) -> str | None:
+    """Why the truth of this value says nothing, or None where it does."""
+    if value is True or value is False:
+        return None
+    if inspect.isawaitable(value):
+        return f"the {type(value).__name__} is always true; await it"
+    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+        return f"the {type(value).__name__} is always true; use all(…) or any(…)"
+    return None
+
+
 def _explain(finding: Finding) -> str:
     import json
 
@@ -106,7 +124,13 @@ asserting = Asserting()
 
 
 class _Rewrite(ast.NodeTransformer):
+    def __init__(self, file: str) -> None:
+        self._file = file
+
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
+        if isinstance(node.test, ast.Tuple) and node.test.elts:
+            problem = "this assertion is always true; remove its parentheses: assert condition, message"
+            raise SyntaxError(problem, (self._file, node.lineno, node.col_offset + 1, None))
         message = [self.visit(node.msg)] if node.msg is not None else []
         replacement = ast.If(
             test=ast.UnaryOp(ast.Not(), self._test(self.visit(node.test))),
@@ -144,7 +168,7 @@ def compile_gate_file(path: Path) -> CodeType:
         found_stamp, code = marshal.loads(cache.read_bytes())
         if found_stamp == stamp and isinstance(code, CodeType) and code.co_filename == str(path):
             return code
-    tree = _Rewrite().visit(ast.parse(importlib.util.decode_source(path.read_bytes()), str(path)))
+    tree = _Rewrite(str(path)).visit(ast.parse(importlib.util.decode_source(path.read_bytes()), str(path)))
     compiled = compile(tree, str(path), "exec", dont_inherit=True, optimize=0)
     if not sys.dont_write_bytecode:
         with suppress(OSError):

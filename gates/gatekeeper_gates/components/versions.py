@@ -10,14 +10,15 @@ from typing import Any
 
 from msgspec import Struct
 
-_VERSION = re.compile(
+# patterns as text: compiled where a version is compared, not in every run
+_VERSION = (
     r"v?(?:(\d+)!)?(\d+(?:\.\d+)*)"
     r"(?:[-_.]?(alpha|beta|preview|pre|rc|a|b|c)[-_.]?(\d*))?"
     r"(?:(?:-(\d+))|(?:[-_.]?(post|rev|r)[-_.]?(\d*)))?"
     r"(?:[-_.]?(dev)[-_.]?(\d*))?"
     r"(?:\+[a-z0-9]+(?:[-_.][a-z0-9]+)*)?"
 )
-_CLAUSE = re.compile(r"\s*(~=|==|!=|<=|>=|<|>)\s*(\S+)\s*")
+_CLAUSE = r"\s*(~=|==|!=|<=|>=|<|>)\s*(\S+)\s*"
 _STAGES = {"alpha": "a", "a": "a", "beta": "b", "b": "b", "c": "rc", "rc": "rc", "pre": "rc", "preview": "rc"}
 
 
@@ -37,7 +38,7 @@ class Version(Struct, frozen=True):
         Raises:
             ValueError: it is none.
         """
-        match = _VERSION.fullmatch(text.strip().lower())
+        match = re.fullmatch(_VERSION, text.strip().lower())
         if match is None:
             raise ValueError(f"{text!r} is no version")
         epoch, release, stage, stage_number, dashed, post, post_number, dev, dev_number = match.groups()
@@ -76,7 +77,7 @@ def clauses(specifier: str) -> list[tuple[str, str]]:
     """
     found = []
     for part in filter(str.strip, specifier.split(",")):
-        match = _CLAUSE.fullmatch(part)
+        match = re.fullmatch(_CLAUSE, part)
         operator, text = match.groups() if match else ("==", part.strip())
         wild = text.endswith(".*") and operator in ("==", "!=")
         version = _clause_version(text[:-2] if wild else text, specifier)
