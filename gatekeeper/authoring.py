@@ -13,7 +13,11 @@ S = TypeVar("S", bound=Struct)
 S_contra = TypeVar("S_contra", bound=Struct, contravariant=True)
 
 Returned: TypeAlias = (
-    Finding | Iterable[Finding] | Awaitable[Finding | Iterable[Finding] | None] | AsyncIterable[Finding] | None
+    Finding
+    | Iterable[Finding]
+    | Awaitable[Finding | Iterable[Finding] | None]
+    | AsyncIterable[Finding]
+    | None
 )
 """What a gate function may return; None only after at least one check."""
 

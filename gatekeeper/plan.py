@@ -1,18 +1,22 @@
 """The plan: which gates run, each with its final options. It is fixed before anything runs."""
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
 from gatekeeper.errors import UsageError, nearest
-from gatekeeper.model import PHASES, Gate, Phase, Requirement, RunPhase, Source
+from gatekeeper.model import PHASES, REQUIREMENTS, Gate, Phase, Requirement, RunPhase, Source
+from gatekeeper.plain import text
 from gatekeeper.plugins import Plugins, source_of
 from gatekeeper.select import Candidate, Selection, select
 
 if TYPE_CHECKING:
+    from gatekeeper.context import Context
     from gatekeeper.settings import Resolved, Settings
 
 
@@ -85,9 +89,11 @@ def make_plan(
     """
     enabled = [gate for gate in gates if resolved[gate.id].options.enabled is not False]
     everything = [planned for gate in enabled for planned in _planned(gate, resolved[gate.id], settings)]
+    _refuse_twice(everything)
     everything = _with_needs(everything, {gate.id for gate in gates})
     wanted = [planned for planned in everything if planned.phase in phases_of(phase)]
-    chosen = select([_candidate(planned) for planned in wanted], selection, failed, cwd or Path.cwd())
+    absent = _absent(gates, enabled, phase)
+    chosen = select([_candidate(planned) for planned in wanted], selection, failed, cwd or Path.cwd(), absent)
     draft = DraftPlan(phase=phase, gates=[planned for planned in wanted if planned.id in chosen])
     _modify(draft, plugins, {planned.id for planned in wanted})
     ids = {planned.id for planned in draft.gates}
@@ -124,9 +130,42 @@ def _planned(gate: Gate, resolved: "Resolved", settings: "Settings") -> list[Pla
     )
     if gate.params is None:
         return [planned]
+    if not gate.params:  # it stays in the plan: what was to be checked must not vanish unseen
+        return [structs.replace(planned, gate=structs.replace(gate, function=_without_params, before=None))]
     return [
-        structs.replace(planned, id=f"{gate.id}[{key}]", param=value) for key, value in gate.params.items()
+        structs.replace(planned, id=item_id(gate, key), param=value) for key, value in gate.params.items()
     ]
+
+
+def item_id(gate: Gate, key: str) -> str:
+    """The id of one item of a parametrized gate."""
+    return f"{gate.id}[{text(key, 200)}]"
+
+
+def _without_params(ctx: "Context", settings: Any = None) -> None:
+    ctx.unknown("checked nothing: its params are empty")
+
+
+def _refuse_twice(planned: Sequence[PlannedGate]) -> None:
+    """Ids that are different until parameters are added."""
+    seen: dict[str, PlannedGate] = {}
+    problems = [
+        f"gate {item.id} is there twice: {first.source} and {item.source}; rename one, or give params other keys"
+        for item in planned
+        if (first := seen.setdefault(item.id, item)) is not item
+    ]
+    if problems:
+        raise UsageError(*problems)
+
+
+def _absent(gates: Sequence[Gate], enabled: Sequence[Gate], phase: RunPhase) -> dict[str, str]:
+    """Gates that this run can't take, and why."""
+    other = [gate for gate in gates if gate.phase not in phases_of(phase)]
+    on = {gate.id for gate in enabled}
+    off = "is switched off by the configuration (enabled = false)"
+    return {gate.id: f"is a gate of the {gate.phase} phase" for gate in other} | {
+        gate.id: off for gate in gates if gate.id not in on
+    }
 
 
 def _with_needs(planned: list[PlannedGate], known: set[str]) -> list[PlannedGate]:
@@ -162,23 +201,48 @@ def _modify(draft: DraftPlan, plugins: Plugins, wanted: set[str]) -> None:
     for implementation in plugins.hook.gatekeeper_modify_plan.get_hookimpls():
         try:
             given = {"plan": draft} if "plan" in implementation.argnames else {}
-            implementation.function(**given)
-        except Exception as error:
+            with redirect_stdout(sys.stderr):  # stdout is the report's
+                implementation.function(**given)
+        except (Exception, SystemExit) as error:
             raise UsageError(
                 f"plugin {implementation.plugin_name}: gatekeeper_modify_plan raised {type(error).__name__}: {error}"
             ) from error
-    problems = [
-        f"gatekeeper_modify_plan left {item!r} in the plan, which is no PlannedGate"
-        for item in draft.gates
-        if not isinstance(item, PlannedGate)
-    ]
-    ids = Counter(planned.id for planned in draft.gates if isinstance(planned, PlannedGate))
+        _refuse_broken(draft, implementation.plugin_name)
+    problems: list[str] = []
+    ids = Counter(planned.id for planned in draft.gates)
     problems += [f"gatekeeper_modify_plan put {name} into the plan twice" for name, n in ids.items() if n > 1]
     problems += [
         f"gatekeeper_modify_plan added {name}, which was not selected" for name in ids if name not in wanted
     ]
     if problems:
         raise UsageError(*problems)
+
+
+def _refuse_broken(draft: DraftPlan, plugin: str) -> None:
+    """A plan that can't be carried out is the fault of the plugin that left it so."""
+    if not isinstance(draft.gates, list | tuple):
+        found = type(draft.gates).__name__
+        raise UsageError(
+            f"plugin {plugin}: gatekeeper_modify_plan left {found} as the plan's gates, not a list"
+        )
+    problems = [
+        f"plugin {plugin}: gatekeeper_modify_plan left {text(getattr(item, 'id', item), 200)} in the plan, {problem}"
+        for item in draft.gates
+        if (problem := _wrong_with(item))
+    ]
+    if problems:
+        raise UsageError(*problems)
+
+
+def _wrong_with(item: object) -> str:
+    if not isinstance(item, PlannedGate):
+        return "which is no PlannedGate"
+    numbers = (item.timeout, item.retries, item.retry_for, item.retry_delay)
+    if not all(isinstance(number, int | float) and number >= 0 for number in numbers) or item.timeout == 0:
+        return "whose timeout and retries are no positive numbers"
+    if item.requirement not in REQUIREMENTS:
+        return f"whose requirement is {item.requirement!r}.{nearest(str(item.requirement), REQUIREMENTS)}"
+    return "" if all(isinstance(need, str) for need in item.needs) else "whose needs are no ids"
 
 
 def _refuse_cycles(planned: Sequence[PlannedGate]) -> None:

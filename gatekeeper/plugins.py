@@ -8,7 +8,8 @@ in the group `gatekeeper`; a project's are `gates/gateconf.py` and `gates/gate_*
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import redirect_stdout
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -79,6 +80,8 @@ class Plugins:
         if settings is not None:
             found += self._contributed("gatekeeper_gates", Gate, settings=settings)
         _refuse_twice(found)
+        if settings is not None:
+            _refuse_overwritten(modules, found)
         return found
 
     def reports(self) -> dict[str, "Report"]:
@@ -132,10 +135,12 @@ class Plugins:
         for implementation in getattr(self.hook, hook).get_hookimpls():
             given = {name: arguments[name] for name in implementation.argnames}
             try:
-                yield self._origin(implementation), implementation.function(**given)
+                with redirect_stdout(sys.stderr):  # stdout is the report's
+                    contributed = implementation.function(**given)
+                yield self._origin(implementation), contributed
             except UsageError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise UsageError(
                     f"plugin {self._origin(implementation)}: {hook} raised {type(error).__name__}: {text(error)}"
                 ) from error
@@ -165,6 +170,20 @@ def _refuse_twice(gates: Sequence[Gate]) -> None:
             problems.append(
                 f"gate {gate.id} is defined twice: {first.file}:{first.line} and {gate.file}:{gate.line}; rename one"
             )
+    if problems:
+        raise UsageError(*problems)
+
+
+def _refuse_overwritten(modules: Sequence[ModuleType], found: Sequence[Gate]) -> None:
+    """A gate whose name is taken by a later definition in its file would never run, and nobody would notice."""
+    kept = {id(gate.function) for gate in found}
+    problems = [
+        f"gate {gate.id} ({gate.file}:{gate.line}) is lost: the name {gate.function.__name__!r} is defined again in "
+        "that file; rename one, or use params"
+        for module in modules
+        for gate in vars(module).get(OVERWRITTEN, ())
+        if id(gate.function) not in kept
+    ]
     if problems:
         raise UsageError(*problems)
 
@@ -275,7 +294,8 @@ def _register(
         return
     plugins.origins[name] = origin
     try:
-        module = importer()
+        with redirect_stdout(sys.stderr):  # stdout is the report's
+            module = importer()
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # SystemExit too: an import must not end the run as if all were well
@@ -325,11 +345,40 @@ def load_file(path: Path) -> ModuleType:
     module.__dict__[HELPER] = asserting
     sys.modules[name] = module
     try:
-        exec(compile_gate_file(path), module.__dict__)
+        exec(compile_gate_file(path), module.__dict__, _Names(module.__dict__))
     except BaseException:
         del sys.modules[name]
         raise
     return module
+
+
+OVERWRITTEN = "@gatekeeper_overwritten"
+"""Where a gate file's module keeps the gates whose names were given to something else."""
+
+
+class _Names(MutableMapping[str, Any]):
+    """The names of a gate file while it is executed; notes gates that are overwritten."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self._names = names
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        before = self._names.get(name)
+        if isinstance(before, Gate) and value is not before:
+            self._names.setdefault(OVERWRITTEN, []).append(before)
+        self._names[name] = value
+
+    def __getitem__(self, name: str) -> Any:
+        return self._names[name]
+
+    def __delitem__(self, name: str) -> None:
+        del self._names[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _shown(path: Path, root: Path | None) -> str:

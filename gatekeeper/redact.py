@@ -39,39 +39,45 @@ def _walk(value: Any) -> Iterator[Secret]:
 
 
 def redact(document: bytes, secrets: Iterable[bytes]) -> bytes:
-    """A JSON document without the secrets, in whichever text or number of it they stand.
+    """A JSON record without the secrets, in whichever text of it they stand.
 
-    What makes the record what it is stays: its own keys, ids, statuses. Else a secret such as `pass` would break it.
+    What makes the record what it is stays (its keys, ids, statuses): a secret such as `pass` must not break it.
     """
-    wanted = [(secret, msgspec.json.encode(secret.decode("utf-8", "replace"))[1:-1]) for secret in secrets]
-    if not any(encoded in document for _, encoded in wanted):
+    texts = [secret.decode("utf-8", "replace") for secret in secrets]
+    if not any(msgspec.json.encode(text)[1:-1] in document for text in texts):
         return document
-    texts = [secret.decode("utf-8", "replace") for secret, _ in wanted]
-    return msgspec.json.encode(_redacted(msgspec.json.decode(document), texts))
+    return msgspec.json.encode(_record(msgspec.json.decode(document), texts))
 
 
-KEPT = frozenset({"id", "phase", "status", "requirement", "duration_s", "number", "n", "line", "blocked_by", "dropped"})
-"""Keys of a result, and of what it holds, whose values are the record's own."""
+_KEPT = frozenset({"id", "phase", "status", "requirement", "blocked_by"})
+"""Texts that are the record's own."""
 
-FREE = frozenset({"evidence", "observed", "limit", "facts", "saved"})
-"""Keys below which everything is a gate's, keys too."""
+_FREE = frozenset({"evidence", "observed", "limit"})
+"""What a gate fills as it likes: keys are texts like others, and a number may be a secret."""
 
 
-def _redacted(value: Any, secrets: list[str], free: bool = False) -> Any:
-    if isinstance(value, str):
-        return _without(value, secrets)
-    if isinstance(value, list):
-        return [_redacted(item, secrets, free) for item in value]
+def _record(value: Any, secrets: list[str]) -> Any:
     if isinstance(value, dict):
-        return {
-            (_without(key, secrets) if free else key): item
-            if key in KEPT and not free
-            else _redacted(item, secrets, free or key in FREE)
-            for key, item in value.items()
-        }
-    if free and isinstance(value, int | float) and not isinstance(value, bool) and str(value) in secrets:
+        return {key: _entry(key, item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_record(item, secrets) for item in value]
+    return _without(value, secrets) if isinstance(value, str) else value
+
+
+def _entry(key: str, value: Any, secrets: list[str]) -> Any:
+    if key in _KEPT and isinstance(value, str):
+        return value
+    return _free(value, secrets) if key in _FREE else _record(value, secrets)
+
+
+def _free(value: Any, secrets: list[str]) -> Any:
+    if isinstance(value, dict):
+        return {_without(key, secrets): _free(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_free(item, secrets) for item in value]
+    if type(value) in (int, float) and str(value) in secrets:
         return STARS
-    return value
+    return _without(value, secrets) if isinstance(value, str) else value
 
 
 def _without(text: str, secrets: list[str]) -> str:

@@ -30,6 +30,8 @@ class View(Struct, kw_only=True):
     unicode: bool = True
     width: int | None = None
     verbosity: int = 0
+    again: str = ""
+    """The command that runs what failed once more, with this run's own options; empty where nobody knows."""
     closing: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -50,6 +52,8 @@ class Report(Struct, frozen=True, kw_only=True):
     name: str
     summary: str
     extension: str
+    imports: tuple[str, ...] = ()
+    """Modules that rendering imports: loaded ahead, while gates run."""
     render: Callable[[Run, View], str] | None = None
     stream: Callable[[View], Stream] | None = None
     exit_code: Callable[[Run], int] | None = None

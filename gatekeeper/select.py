@@ -1,14 +1,18 @@
 """Which gates a run takes: ids, gate files, tags, and `-k EXPR`."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from msgspec import Struct
 
 from gatekeeper.errors import UsageError, nearest
+
+DEEPEST = 100
+"""How often `-k` may nest: beyond, it is no expression that a person wrote."""
 
 _TOKEN = re.compile(r"\s*(\(|\)|[^\s()]+)")
 
@@ -40,16 +44,22 @@ class Candidate(Struct, frozen=True):
 
 
 def select(
-    candidates: Sequence[Candidate], selection: Selection, failed: Sequence[str], cwd: Path
+    candidates: Sequence[Candidate],
+    selection: Selection,
+    failed: Sequence[str],
+    cwd: Path,
+    absent: Mapping[str, str] = MappingProxyType({}),
 ) -> set[str]:
     """The ids of the candidates that the selection takes.
+
+    `absent` are ids of gates that exist but can't be taken, and why.
 
     Raises:
         UsageError: a target, tag or word of `-k` that matches nothing, with the nearest name; a wrong `-k`.
     """
     chosen = {candidate.id for candidate in candidates}
     if selection.targets:
-        chosen &= _targets(candidates, selection.targets, cwd)
+        chosen &= _targets(candidates, selection.targets, cwd, absent)
     if selection.tags:
         chosen &= _tagged(candidates, selection.tags)
     if selection.keyword:
@@ -59,12 +69,16 @@ def select(
     return chosen
 
 
-def _targets(candidates: Sequence[Candidate], targets: Sequence[str], cwd: Path) -> set[str]:
+def _targets(
+    candidates: Sequence[Candidate], targets: Sequence[str], cwd: Path, absent: Mapping[str, str]
+) -> set[str]:
     chosen: set[str] = set()
     problems = []
     for target in targets:
         found = {c.id for c in candidates if _is_target(c, target, cwd)}
-        if not found:
+        if not found and (why := _why_absent(target, absent)):
+            problems.append(why)
+        elif not found:
             known = sorted({name for c in candidates for name in (c.id, c.base)})
             problems.append(f"no gate or gate file {target!r} in this phase.{nearest(target, known)}")
         chosen |= found
@@ -73,10 +87,16 @@ def _targets(candidates: Sequence[Candidate], targets: Sequence[str], cwd: Path)
     return chosen
 
 
+def _why_absent(target: str, absent: Mapping[str, str]) -> str:
+    named = [gate for gate in absent if target in (gate, gate.partition(".")[2])]
+    return f"{named[0]} {absent[named[0]]}" if named else ""
+
+
 def _is_target(candidate: Candidate, target: str, cwd: Path) -> bool:
-    if target in (candidate.id, candidate.base) or fnmatchcase(candidate.id, target):
+    name = candidate.id.partition(".")[2]
+    if target in (candidate.id, candidate.base, name, candidate.base.partition(".")[2]):
         return True
-    if target in (candidate.id.partition(".")[2], candidate.base.partition(".")[2]):
+    if fnmatchcase(candidate.id, target) or fnmatchcase(name, target):
         return True
     if not target.endswith(".py") and "/" not in target:
         return False
@@ -108,7 +128,7 @@ def _keyword(candidates: Sequence[Candidate], expression: str) -> set[str]:
         if not any(_contains(candidate, word) for candidate in candidates):
             known = {part for c in candidates for part in (*c.tags, c.base.partition(".")[2])}
             raise UsageError(
-                f"-k {expression!r}: no gate of this phase matches {word!r}.{nearest(word, known)}"
+                f"-k {_shown(expression)}: no gate of this phase matches {_shown(word)}.{nearest(word, known)}"
             )
     return {candidate.id for candidate in candidates if holds(candidate)}
 
@@ -127,6 +147,7 @@ def parse(expression: str) -> tuple[Condition, list[str]]:
         UsageError: it isn't one; says where.
     """
     parser = _Parser(expression)
+    parser.refuse_depth()
     condition = parser.any_of()
     parser.expect_end()
     return condition, parser.words
@@ -143,6 +164,10 @@ class _Parser:
     @property
     def _next(self) -> str:
         return self._tokens[0][0] if self._tokens else ""
+
+    def refuse_depth(self) -> None:
+        if sum(token in ("(", "not") for token, _ in self._tokens) > DEEPEST:
+            raise UsageError(f"-k {_shown(self._expression)}: more than {DEEPEST} parentheses and nots")
 
     def any_of(self) -> Condition:
         options = [self._all_of()]
@@ -182,4 +207,8 @@ class _Parser:
             raise self._wrong(place, f"unexpected {token!r}")
 
     def _wrong(self, place: int, problem: str) -> UsageError:
-        return UsageError(f"-k {self._expression!r}, column {place + 1}: {problem}")
+        return UsageError(f"-k {_shown(self._expression)}, column {place + 1}: {problem}")
+
+
+def _shown(expression: str) -> str:
+    return repr(expression if len(expression) <= 200 else f"{expression[:199]}…")

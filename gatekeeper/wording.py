@@ -168,7 +168,7 @@ def details(result: Result, most: int = MOST_FINDINGS, *, passing: bool = False)
         rows.append(("more", f"{len(told) - most} more findings"))
     if result.blocked_by:
         rows.append(("blocked", f"by {result.blocked_by}"))
-    if result.since is not None:
+    if result.since is not None and (result.since.runs > 1 or result.since.last_passed is not None):
         rows.append(("since", lasting(result.since)))
     if len(result.attempts) > 1:
         rows += [("attempt", _attempt(attempt)) for attempt in result.attempts]

@@ -112,3 +112,27 @@ def test_asserts_count_under_optimization(gatekeeper_project):
     )
     outcome = gatekeeper_project.run("pre", "no")
     assert (outcome.exit_code, outcome["pre.no"].status) == (1, "fail")
+
+
+def test_an_assert_on_a_tuple_is_refused_as_always_true(tmp_path):
+    path = tmp_path / "gate_tuple.py"
+    path.write_text('def gate(ctx):\n    assert (1 == 2, "never seen")\n')
+    with pytest.raises(SyntaxError, match="always true") as caught:
+        load_file(path)
+    assert (caught.value.filename, caught.value.lineno) == (str(path), 2)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["coroutine()", "(x for x in [0])", "later()"],
+    ids=["coroutine", "generator", "async generator"],
+)
+@pytest.mark.filterwarnings("ignore:coroutine")
+def test_a_condition_that_is_always_true_is_an_error(tmp_path, condition):
+    path = tmp_path / "gate_always.py"
+    path.write_text(
+        "async def coroutine(): return False\nasync def later(): yield False\n"
+        f"def gate(ctx):\n    assert {condition}\n"
+    )
+    with pytest.raises(TypeError, match="is always true"):
+        load_file(path).gate(None)

@@ -1,5 +1,6 @@
 """Discovery: one mechanism for all plugins, and never '0 gates, fine'."""
 
+import json
 import os
 import sys
 
@@ -118,3 +119,91 @@ def test_a_disabled_plugin_is_not_loaded_and_an_unknown_one_is_refused(gatekeepe
     outcome = gatekeeper_project.command("list")
     assert outcome.exit_code == 4
     assert "Did you mean 'resources'?" in outcome.stderr
+
+
+@pytest.mark.parametrize("second", ["@pre\ndef orders(ctx):", "@post\ndef orders(ctx):", "def orders(ctx):"])
+def test_a_gate_whose_name_is_defined_again_is_refused_rather_than_lost(gatekeeper_project, second):
+    lines = f"from gatekeeper import post, pre\n@pre\ndef orders(ctx):\n    assert 1 == 2\n{second}\n    assert 1 == 1\n"
+    gatekeeper_project.write({"gates/gate_orders.py": lines})
+    outcome = gatekeeper_project.command("run", "pre")
+    assert outcome.exit_code == 4
+    assert "gate pre.orders" in outcome.stderr
+    assert "gate_orders.py:2" in outcome.stderr
+
+
+def test_gates_of_one_name_that_a_hook_contributes_are_all_there(gatekeeper_project):
+    gatekeeper_project.write(
+        {
+            "gates/gate_many.py": """
+            from gatekeeper import pre
+            GATES = []
+            for number in range(3):
+                @pre(name=f"many{number}")
+                def many(ctx):
+                    ctx.check(True)
+                GATES.append(many)
+
+            def gatekeeper_gates(settings):
+                return [gate for gate in GATES if gate.name != "many2"]
+            """
+        }
+    )
+    outcome = gatekeeper_project.run("pre", "many*")
+    assert [result.id for result in outcome.run.results] == ["pre.many2", "pre.many0", "pre.many1"]
+
+
+@pytest.mark.parametrize(
+    "hook", ["gatekeeper_gates(settings)", "gatekeeper_reports()", "gatekeeper_modify_plan(plan)"]
+)
+def test_a_hook_that_ends_the_program_is_a_usage_error(gatekeeper_project, hook):
+    gatekeeper_project.write({"gates/gateconf.py": f"import sys\ndef {hook}:\n    sys.exit(0)\n"})
+    outcome = gatekeeper_project.command("run", "pre")
+    assert outcome.exit_code == 4
+    assert "gateconf" in outcome.stderr
+    assert "SystemExit" in outcome.stderr
+
+
+@pytest.mark.parametrize("hook", ["gatekeeper_result(result)", "gatekeeper_decide(run)"])
+def test_an_observer_that_ends_the_program_does_not_let_the_run_through(gatekeeper_project, hook):
+    gate = "from gatekeeper import pre\n@pre\ndef bad(ctx):\n    assert 1 == 2\n"
+    conf = f"import sys\ndef {hook}:\n    sys.exit(0)\n"
+    gatekeeper_project.write({"gates/gateconf.py": conf, "gates/gate_bad.py": gate})
+    outcome = gatekeeper_project.command("run", "pre", "bad")
+    assert outcome.exit_code == 3
+    assert "sys.exit(0)" in outcome.stderr
+
+
+def test_what_plugins_print_does_not_get_into_the_report(gatekeeper_project):
+    conf = """
+    print("imported")
+    def gatekeeper_modify_plan(plan):
+        print("planning")
+    def gatekeeper_result(result):
+        print("observing")
+    def gatekeeper_decide(run):
+        print("deciding")
+    """
+    gate = "from gatekeeper import pre\n@pre\ndef good(ctx):\n    assert 1 == 1\n"
+    gatekeeper_project.write({"gates/gateconf.py": conf, "gates/gate_good.py": gate})
+    outcome = gatekeeper_project.command("run", "pre", "good", "--format", "json")
+    assert json.loads(outcome.stdout)["verdict"]["exit_code"] == 0
+    for word in ("imported", "planning", "observing", "deciding"):
+        assert word in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("plan.gates = None", "NoneType as the plan's gates"),
+        ("plan.gates.append(7)", "which is no PlannedGate"),
+        ("plan.gates = [replace(g, timeout='x') for g in plan.gates]", "no positive numbers"),
+        ("plan.gates = [replace(g, requirement='requird') for g in plan.gates]", "Did you mean 'required'?"),
+    ],
+)
+def test_a_plan_that_a_plugin_broke_is_that_plugins_fault(gatekeeper_project, change, problem):
+    conf = f"from msgspec.structs import replace\ndef gatekeeper_modify_plan(plan):\n    {change}\n"
+    gatekeeper_project.write({"gates/gateconf.py": conf})
+    outcome = gatekeeper_project.command("run", "pre")
+    assert outcome.exit_code == 4
+    assert "plugin gateconf" in outcome.stderr
+    assert problem in outcome.stderr

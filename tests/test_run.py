@@ -540,3 +540,94 @@ def test_many_runs_at_once_all_reach_the_history(project):
     assert [process.returncode for process in started] == [0] * 20
     rows = json.loads(project.command("history", "list", "--limit", "100", "--format", "json").stdout)
     assert len(rows if isinstance(rows, list) else rows["runs"]) == 20
+
+
+def test_a_gate_with_empty_params_does_not_vanish(gatekeeper_project):
+    gates = "from gatekeeper import pre\n@pre(params=[])\ndef each(ctx):\n    ctx.check(False)\n"
+    gatekeeper_project.write({"gates/gate_each.py": gates})
+    outcome = gatekeeper_project.run("pre", "each")
+    assert (outcome.exit_code, outcome["pre.each"].status) == (6, "unknown")
+    assert "params are empty" in outcome["pre.each"].reason
+
+
+def test_ids_that_collide_with_their_parameters_are_refused_with_both_places(gatekeeper_project):
+    gates = """
+    from gatekeeper import pre
+    @pre(params={"x": 1})
+    def each(ctx): ctx.check(True)
+    @pre(name="each[x]")
+    def other(ctx): ctx.check(True)
+    """
+    gatekeeper_project.write({"gates/gate_each.py": gates})
+    outcome = gatekeeper_project.command("run", "pre", "each")
+    assert outcome.exit_code == 4
+    assert "pre.each[x] is there twice: gates/gate_each.py:3 and gates/gate_each.py:5" in outcome.stderr
+
+
+def test_parameters_of_any_text_make_ids_that_can_be_shown_and_recorded(gatekeeper_project):
+    gates = 'from gatekeeper import pre\n@pre(params=["\\ud800", "\\n", "x" * 5000])\ndef each(ctx): ctx.check(True)\n'
+    gatekeeper_project.write({"gates/gate_each.py": gates})
+    assert gatekeeper_project.run("pre", "each").exit_code == 0
+    assert gatekeeper_project.command("list").exit_code == 0
+    assert gatekeeper_project.command("list", "--format", "json").exit_code == 0
+
+
+@pytest.mark.parametrize("secret", ["pass", "error", "pre.tells", "1234", "null", "0.00", '":"x'])
+def test_a_secret_that_looks_like_a_part_of_the_record_breaks_nothing(gatekeeper_project, secret):
+    gatekeeper_project.write(
+        {
+            "gates/gate_tells.py": """
+            import msgspec
+            from gatekeeper import Secret, pre
+
+            class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+                key: Secret = Secret("")
+
+            @pre(settings=Key)
+            def tells(ctx, settings):
+                print("key", settings.key)
+                ctx.check(True, name=f"<{settings.key}>", observed=1234, evidence={str(settings.key): [str(settings.key)]})
+            """,
+            "gatekeeper.toml": '[gates.tells]\nkey = "env:SOME_KEY"\n',
+        }
+    )
+    gatekeeper_project.environment["SOME_KEY"] = secret
+    outcome = gatekeeper_project.run("pre", "tells")
+    assert outcome.exit_code == 0
+    result = outcome["pre.tells"]
+    assert (result.status, result.findings[0].name, result.findings[0].evidence) == (
+        "pass",
+        "<***>",
+        {"***": ["***"]},
+    )
+    assert result.findings[0].observed == ("***" if secret == "1234" else 1234)
+    assert secret not in result.output.stdout
+
+
+@pytest.mark.parametrize(("gate", "code"), [("good", 3), ("switch", 1)])
+@pytest.mark.parametrize("form", ["term", "lines", "json"])
+def test_a_full_disk_behind_stdout_turns_only_a_pass_into_an_error(project, gate, code, form):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gatekeeper", "run", "pre", gate, "--format", form],
+            cwd=project.root, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == code
+    assert "could not be written to stdout: No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("gate", "code"), [("good", 0), ("switch", 1)])
+def test_closed_standard_streams_change_nothing(project, gate, code, closed):
+    command = f'"{sys.executable}" -m gatekeeper run pre {gate} {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=project.root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_what_can_t_be_saved_for_the_post_phase_is_no_success(project):
+    outcome = project.command("run", "pre", "good", "--save", "/proc/nowhere/saved.json")
+    assert outcome.exit_code == 3
+    assert "--save /proc/nowhere/saved.json: could not be written" in outcome.stderr

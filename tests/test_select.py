@@ -114,3 +114,16 @@ def test_keyword_expressions_mean_what_python_means(expression):
 def test_any_text_is_an_expression_or_a_usage_error(text):
     with suppress(UsageError):
         parse(text)
+
+
+@pytest.mark.parametrize("expression", ["(" * 3000, "not " * 3000 + "disk", "(" * 240 + "disk" + ")" * 240])
+def test_an_expression_that_nests_too_deeply_is_refused_in_a_short_message(expression):
+    with pytest.raises(UsageError) as caught:
+        chosen(keyword=expression)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(("target", "why"), [("pre.off", "is switched off"), ("off", "is switched off")])
+def test_a_gate_that_exists_but_can_t_be_taken_is_said_to(target, why):
+    with pytest.raises(UsageError, match=why):
+        select(GATES, Selection(targets=(target,)), (), Path("/"), {"pre.off": "is switched off"})

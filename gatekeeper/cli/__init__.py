@@ -4,10 +4,14 @@ Flags become a request; the request goes to `gatekeeper.app`. Exit codes: 0 proc
 error, 4 usage or configuration error, 5 no gates ran, 6 hold.
 """
 
+import atexit
+import errno
+import gc
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -81,7 +85,27 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Entry point of the command `gatekeeper`."""
-    sys.exit(run())
+    gc.disable()  # a run is short, and most of what it makes lives until its end
+    _open_standard_streams()
+    leave(run())
+
+
+def leave(code: int) -> NoReturn:
+    """End the process without taking the interpreter apart, which takes as long as a gate."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    atexit._run_exitfuncs()
+    os._exit(code)
+
+
+def _open_standard_streams() -> None:
+    """Where one of the three is closed, the null device: else the next file that is opened would be taken for it."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -107,14 +131,23 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         quiet_stdout()
         return INTERNAL_ERROR
-    except Exception as error:
-        if os.environ.get("GATEKEEPER_DEBUG"):
-            raise
-        complain(
-            f"internal error: {type(error).__name__}: {error}",
-            "GATEKEEPER_DEBUG=1 shows where; please report it",
-        )
+    except OSError as error:
+        if error.filename is not None or error.errno != errno.ENOSPC:
+            return _broke(error)
+        complain(f"stdout can't be written: {error.strerror}")
+        quiet_stdout()
         return INTERNAL_ERROR
+    except Exception as error:
+        return _broke(error)
+
+
+def _broke(error: Exception) -> int:
+    if os.environ.get("GATEKEEPER_DEBUG"):
+        raise error
+    complain(
+        f"internal error: {type(error).__name__}: {error}", "GATEKEEPER_DEBUG=1 shows where; please report it"
+    )
+    return INTERNAL_ERROR
 
 
 def complain(*problems: str) -> None:
@@ -126,7 +159,7 @@ def complain(*problems: str) -> None:
         click.echo(text.encode(sys.stderr.encoding or "utf-8", "backslashreplace"), err=True)
 
 
-def quiet_stdout() -> None:
-    """The reader has gone: nothing more is written, and Python does not complain at exit."""
+def quiet_stdout(stdout: TextIO | None = None) -> None:
+    """Nothing more can be written to stdout: nothing is, and Python does not complain at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, (stdout or sys.stdout).fileno())

@@ -8,7 +8,7 @@ import msgspec
 
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.cli.recorded import previous, recorded
-from gatekeeper.cli.terminal import Printer, can_show
+from gatekeeper.cli.terminal import can_show, print_out
 from gatekeeper.compare import Difference, GateChange, Side, ValueChange, compare
 from gatekeeper.quantities import show
 from gatekeeper.wording import moment, one_line
@@ -43,7 +43,7 @@ def diff_command(before: str | None, after: str, form: str, config: str | None, 
         text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
     else:
         text = "\n".join(_lines(found, "→" if can_show(sys.stdout, "→") else "->"))
-    Printer().write(f"{text}\n")
+    print_out(f"{text}\n")
 
 
 def _lines(found: Difference, arrow: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ import msgspec
 
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.cli.recorded import NO_RUNS, recorded, render
-from gatekeeper.cli.terminal import Printer, When
+from gatekeeper.cli.terminal import When, print_out
 from gatekeeper.errors import UsageError, nearest
 from gatekeeper.model import RunPhase
 from gatekeeper.project import Project
@@ -197,4 +197,4 @@ def _said(pruned: Pruned, age: float, dry_run: bool) -> str:
 
 
 def _print(text: str) -> None:
-    Printer().write(f"{text}\n")
+    print_out(f"{text}\n")

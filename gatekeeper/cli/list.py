@@ -7,7 +7,8 @@ import click
 from msgspec import Struct, json
 
 from gatekeeper.cli.project import load_project, project_options
-from gatekeeper.model import Gate
+from gatekeeper.model import PHASES, Gate
+from gatekeeper.plain import printable, text
 from gatekeeper.plugins import source_of
 from gatekeeper.project import Project
 from gatekeeper.settings import Resolved
@@ -43,7 +44,8 @@ def list_command(phase: str | None, form: str, config: str | None, profile: str 
     """
     project = load_project(config, profile)
     resolved = project.resolved(())
-    rows = [_row(gate, resolved, project) for gate in project.gates if phase in (None, gate.phase)]
+    gates = sorted(project.gates, key=lambda gate: PHASES.index(gate.phase))
+    rows = [_row(gate, resolved, project) for gate in gates if phase in (None, gate.phase)]
     if form == "json":
         click.echo(json.format(json.encode(_document(rows, project)), indent=2))
         return
@@ -61,7 +63,7 @@ def _row(gate: Gate, resolved: Mapping[str, Resolved], project: Project) -> Gate
         gate.tags,
         gate.needs,
         str(source_of(gate, project.settings.root)),
-        tuple(gate.params or ()),
+        tuple(text(key, 200) for key in gate.params or ()),
     )
 
 
@@ -85,7 +87,7 @@ def _show(rows: list[GateRow], project: Project) -> None:
         notes += [f"[{', '.join(row.params)}]"] if row.params else []
         notes += [f"#{tag}" for tag in row.tags]
         noted = f"  ({' '.join(notes)})" if notes else ""
-        click.echo(f"{row.id:<{width}}  {row.title}{noted}")
+        click.echo(printable(f"{row.id:<{width}}  {row.title}{noted}"))
     click.echo()
     click.echo(f"reports  {', '.join(project.plugins.reports())}")
     click.echo(f"sources  {', '.join(project.plugins.sources()) or 'none'}")

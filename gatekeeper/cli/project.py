@@ -62,7 +62,7 @@ def plugin_commands() -> dict[str, click.Command]:
         before = dict(group.commands)
         try:
             implementation.function(**({"cli": group} if "cli" in implementation.argnames else {}))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UsageError(
                 f"plugin {implementation.plugin_name}: gatekeeper_commands raised {type(error).__name__}: {error}"
             ) from error

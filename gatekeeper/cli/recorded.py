@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from gatekeeper.cli.terminal import Printer, When, view_of
+from gatekeeper.cli.terminal import When, print_out, view_of
 from gatekeeper.errors import GatekeeperError, UsageError, nearest
 from gatekeeper.model import Run
 from gatekeeper.outputs import write_atomic
@@ -86,7 +86,7 @@ def render(
     except Exception as error:
         raise GatekeeperError(f"report {name} broke: {type(error).__name__}: {error}") from error
     if path is None:
-        Printer().write(content)
+        print_out(content)
         return
     try:
         write_atomic(path, content)

@@ -1,7 +1,10 @@
 """`gatekeeper run`: the gates of a phase, their verdict, and its exit code."""
 
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,8 @@ from gatekeeper.app import Finished, Prepared, RunRequest, carry_out, notify, pr
 from gatekeeper.cli import complain
 from gatekeeper.cli.project import project_options, project_request
 from gatekeeper.cli.terminal import Printer, view_of
-from gatekeeper.errors import UsageError
+from gatekeeper.context import Saved
+from gatekeeper.errors import GatekeeperError, UsageError
 from gatekeeper.execute.run import Observer
 from gatekeeper.model import INTERNAL_ERROR, Result
 from gatekeeper.outputs import Target, targets, write_atomic
@@ -89,11 +93,25 @@ def run_command(**options: Any) -> int:
     prepared = prepare(project, request)
     verbosity = -1 if options["quiet"] else options["verbose"]
     shown = Shown(project, prepared, asked, view_of(sys.stdout, options["color"], verbosity))
-    finished = carry_out(project, prepared, shown, options["isolation"])
-    problems = _keep(project, finished, request)
-    finished = _with_notes(finished, problems)
-    failed = shown.finish(finished, exit_zero=options["exit_zero"])
+    with (
+        plugins_may_not_exit(),
+        redirect_stdout(sys.stderr),
+    ):  # stdout is the report's, whatever a plugin prints
+        finished = carry_out(project, prepared, shown, options["isolation"])
+        problems = remember(project, finished.run, finished.saved) if request.remember else []
+        finished = _with_notes(finished, problems)
+        failed = _save_failed(project, finished, request)
+        failed = shown.finish(finished, exit_zero=options["exit_zero"]) or failed
     return _exit_code(finished, asked, failed=failed, exit_zero=options["exit_zero"])
+
+
+@contextmanager
+def plugins_may_not_exit() -> Iterator[None]:
+    """A plugin that ends the program would end it with its own exit code, which says nothing about any gate."""
+    try:
+        yield
+    except SystemExit as error:
+        raise GatekeeperError(f"a plugin ended the run: sys.exit({error.code!r})") from error
 
 
 def _request(options: dict[str, Any]) -> RunRequest:
@@ -149,6 +167,8 @@ class Shown(Observer):
     def __init__(self, project: Project, prepared: Prepared, asked: Sequence[Target], view: View) -> None:
         self._project, self._asked, self._view = project, asked, view
         self._printer = Printer()
+        self._remembers = prepared.request.remember
+        view.again = _again(prepared.request)
         self._stdout = next((target.report for target in asked if target.path is None), None)
         self._stream: Stream | None = None
         self._progress = _progress(prepared)
@@ -170,6 +190,15 @@ class Shown(Observer):
             self._printer.write(text)
         notify(self._project.plugins, result, complain)
 
+    def idle(self) -> None:
+        """Load what the end of the run needs, while gates run."""
+        modules = {name for target in self._asked for name in target.report.imports}
+        if self._remembers:
+            modules.add("gatekeeper.store.sqlite")
+        for name in sorted(modules):
+            with suppress(ImportError):  # said when the report is rendered
+                import_module(name)
+
     def tick(self) -> None:
         if self._progress is not None:
             self._progress.draw()
@@ -187,8 +216,7 @@ class Shown(Observer):
             self._view.closing.append(
                 ("reports", "  ".join(_short(path, self._project.cwd) for path in written))
             )
-        self._view.closing += [("note", note) for note in finished.run.notes]
-        if exit_zero and finished.run.verdict.exit_code:
+        if exit_zero and finished.run.verdict.exit_code and finished.run.header.complete:
             self._view.closing.append(("exit", "0 is the exit code of this process (--exit-zero)"))
         return self._print(finished) or bool(failures)
 
@@ -198,17 +226,30 @@ class Shown(Observer):
                 self._printer.write(self._stream.end(finished.run))
             elif self._stdout is not None:
                 self._printer.write(rendered(self._stdout, finished.run, self._view))
-        except OSError as error:
-            complain(f"the report could not be written to stdout: {error}")
-            return True
         except Exception as error:
             complain(
                 f"report {self._stdout.name if self._stdout else ''} broke: {type(error).__name__}: {error}"
             )
             return True
+        if self._printer.failure is not None:
+            complain(f"the report could not be written to stdout: {self._printer.failure.strerror}")
+            return True
         if self._stream is None or (self._stdout and self._stdout.name != "term"):
             complain(*(f"note: {note}" for note in finished.run.notes))
         return False
+
+
+def _again(request: RunRequest) -> str:
+    """The command that runs what failed once more, on the same data."""
+    project = request.project
+    words = ["gatekeeper", "run", request.phase, "--last-failed"]
+    for flag, value in (("--config", project.config), ("--profile", project.profile), ("--pre", request.pre)):
+        words += [flag, value] if value is not None else []
+    for flag, given in (("--input", request.inputs), ("--output", request.outputs)):
+        words += [word for name, value in given.items() for word in (flag, f"{name}={value}")]
+    words += [word for source, path in request.samples for word in ("--samples", f"{source}:{path}")]
+    words += ["--subject", request.subject] if request.subject is not None else []
+    return shlex.join(words)
 
 
 def _progress(prepared: Prepared) -> Any:
@@ -260,15 +301,18 @@ def _short(path: str, cwd: Path) -> str:
     return str(Path(path).relative_to(cwd)) if Path(path).is_relative_to(cwd) else path
 
 
-def _keep(project: Project, finished: Finished, request: RunRequest) -> list[str]:
-    """Record the run, and write what `--save` asks for."""
-    problems = remember(project, finished.run, finished.saved) if request.remember else []
-    if request.save is not None and finished.saved is not None:
-        try:
-            write_atomic(project.cwd / request.save, msgspec.json.encode(finished.saved))
-        except OSError as error:
-            problems.append(f"--save {request.save}: could not be written: {error.strerror or error}")
-    return problems
+def _save_failed(project: Project, finished: Finished, request: RunRequest) -> bool:
+    """Write what `--save` asks for; True when it could not be written."""
+    if request.save is None:
+        return False
+    run = finished.run
+    saved = finished.saved or Saved(run.id, run.header.started, run.subject)
+    try:
+        write_atomic(project.cwd / request.save, msgspec.json.encode(saved))
+    except OSError as error:
+        complain(f"--save {request.save}: could not be written: {error.strerror or error}")
+        return True
+    return False
 
 
 def _with_notes(finished: Finished, notes: Sequence[str]) -> Finished:
@@ -285,6 +329,6 @@ def _exit_code(finished: Finished, asked: Sequence[Target], *, failed: bool, exi
     stdout = next((target.report for target in asked if target.path is None), None)
     if stdout is not None and stdout.exit_code is not None:
         code = stdout.exit_code(run)
-    if exit_zero:
+    if exit_zero and run.header.complete:  # an interrupted run is no report
         code = 0
     return INTERNAL_ERROR if failed and code == 0 else code

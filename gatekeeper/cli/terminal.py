@@ -50,21 +50,39 @@ def _width(stream: TextIO) -> int:
 
 
 class Printer:
-    """Writes to stdout whatever its encoding, and is quiet when the reader has gone."""
+    """Writes to stdout whatever its encoding, and is quiet when the reader has gone.
+
+    `failure` is what went wrong otherwise, such as a full disk; nothing more is written then.
+    """
 
     def __init__(self) -> None:
-        self.gone = False
+        self.failure: OSError | None = None
+        self._gone = False
+        self._stdout = sys.stdout  # what plugins print meanwhile goes elsewhere
 
     def write(self, text: str) -> None:
-        if self.gone or not text:
+        if self._gone or not text:
             return
-        data = text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")
+        data = text.encode(self._stdout.encoding or "utf-8", "backslashreplace")
         try:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
+            self._stdout.flush()
+            self._stdout.buffer.write(data)
+            self._stdout.buffer.flush()
+        except OSError as error:
             from gatekeeper.cli import quiet_stdout
 
-            self.gone = True
-            quiet_stdout()
+            self._gone = True
+            self.failure = None if isinstance(error, BrokenPipeError) else error
+            quiet_stdout(self._stdout)
+
+
+def print_out(text: str) -> None:
+    """Write to stdout what a command has to say.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    printer = Printer()
+    printer.write(text)
+    if printer.failure is not None:
+        raise printer.failure

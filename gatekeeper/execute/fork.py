@@ -157,6 +157,7 @@ class ForkedRun:
         self._told_facts = 0
         self._decoder = msgspec.json.Decoder(Ended)
         self._rest = b""
+        self._idled = False
         self.lost = False
 
     def carry_out(self, interrupts: list[int]) -> None:
@@ -168,6 +169,9 @@ class ForkedRun:
             while not self._schedule.done and not self.lost:
                 self._start_ready(interrupts)
                 self._pass_on()
+                if not self._idled:
+                    self._idled = True
+                    self._collected.observer.idle()
                 if self._schedule.done:
                     break
                 for fd, _ in poll.poll(self._patience()):

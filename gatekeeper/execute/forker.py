@@ -26,7 +26,7 @@ from gatekeeper.asserts import asserting
 from gatekeeper.context import Context
 from gatekeeper.execute import processes
 from gatekeeper.execute.attempt import World, encoded, perform
-from gatekeeper.execute.lightforks import lighten
+from gatekeeper.execute.lightforks import spare_threading_its_reset, use_huge_pages
 from gatekeeper.execute.schedule import Task
 from gatekeeper.model import JSON, Gate
 from gatekeeper.plan import PlannedGate
@@ -43,7 +43,7 @@ BROKEN = 70
 """Exit code of a child that could not send its result."""
 
 MANY = 200
-"""From this many tasks on, making forks cheaper pays for itself."""
+"""From this many tasks on, preparing memory for cheaper forks pays for itself."""
 
 WARM_UP = 20
 """How often a trivial task is tried in the forker before the first fork."""
@@ -162,11 +162,12 @@ class Forker:
             io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", write_through=True
         )
         faulthandler.register(signal.SIGUSR2, file=RESULT_FD, all_threads=False, chain=False)
+        spare_threading_its_reset()
         if len(self._tasks) >= MANY:
             self._warm_up()
-            lighten()
-        gc.collect()
+            use_huge_pages()
         gc.freeze()
+        gc.enable()  # what gates make is theirs to collect
         return reader
 
     def _warm_up(self) -> None:

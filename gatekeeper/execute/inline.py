@@ -3,6 +3,7 @@
 Time limits are not enforced, and a gate that ends the process ends the run. What a gate prints goes to stderr.
 """
 
+import gc
 import os
 import sys
 from contextlib import redirect_stdout
@@ -26,6 +27,7 @@ def run_inline(plan: Plan, data: RunData, plugins: Plugins, options: Options, co
     world = World(data, plugins, schedule.gathered)
     interrupted = False
     here = Path.cwd()
+    gc.enable()  # what gates make is theirs to collect
     os.chdir(data.root)
     try:
         while not schedule.done:

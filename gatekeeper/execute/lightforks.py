@@ -1,4 +1,4 @@
-"""Making forks of a Python process cheaper, for runs with many gates. Nothing here changes what a gate sees or does.
+"""Making forks of a Python process cheaper. Nothing here changes what a gate sees or does.
 
 A fork copies the page tables of the process, and each page that either side writes to afterwards. What these two save
 is measured in docs/benchmarks.md. Where one isn't possible, nothing happens.
@@ -14,37 +14,35 @@ HUGE = 2 << 20
 MADV_HUGEPAGE, MADV_COLLAPSE = 14, 25
 """madvise(2), asm-generic/mman-common.h; MADV_COLLAPSE since Linux 6.1."""
 
-_ANONYMOUS = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p [0-9a-f]+ 00:00 0 +(?:\[heap\])?$")
+_ANONYMOUS = r"([0-9a-f]+)-([0-9a-f]+) rw-p [0-9a-f]+ 00:00 0 *(?:\[heap\])?"
 
 
-def lighten() -> None:
-    """Do both, in a process that will fork often and has one thread."""
-    with suppress(Exception):
-        _spare_threading_its_reset()
-    with suppress(Exception):
-        _use_huge_pages()
-
-
-def _spare_threading_its_reset() -> None:
+def spare_threading_its_reset() -> None:
     """`threading` rebuilds its list of threads in each child: about 110 page faults, to find the one thread again.
 
     A child of a process with one thread has that same thread: what is registered stays true without a reset.
     """
     threading = sys.modules.get("threading")
-    if threading is not None and threading.active_count() == 1:
-
-        def nothing() -> None: ...
-
-        threading._after_fork.__code__ = nothing.__code__
+    with suppress(Exception):
+        if threading is not None and threading.active_count() == 1:
+            threading._after_fork.__code__ = _nothing.__code__
 
 
-def _use_huge_pages() -> None:
+def _nothing() -> None: ...
+
+
+def use_huge_pages() -> None:
     """Memory in huge pages has a page table 512 times smaller; the kernel splits off what is written after a fork."""
+    with suppress(Exception):
+        _advise_huge_pages()
+
+
+def _advise_huge_pages() -> None:
     import ctypes
 
     libc = ctypes.CDLL(None)
     with open("/proc/self/maps", encoding="ascii", errors="replace") as maps:
-        areas = [found for line in maps if (found := _ANONYMOUS.match(line.rstrip()))]
+        areas = [found for line in maps if (found := re.fullmatch(_ANONYMOUS, line.rstrip()))]
     for area in areas:
         first = (int(area[1], 16) + HUGE - 1) // HUGE * HUGE
         last = int(area[2], 16) // HUGE * HUGE

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from gatekeeper.model import Gate
+from gatekeeper.plugins import source_of
 from gatekeeper.settings.convert import encode
 from gatekeeper.settings.layers import ABSENT, Part, Path, lookup
 from gatekeeper.settings.problems import dotted
@@ -72,7 +73,7 @@ def _option(
         return value, origin
     declared = getattr(gate, name, None)
     if declared is not None:
-        return declared, f"{gate.file}:{gate.line}"
+        return declared, str(source_of(gate, settings.root))
     if name in settings.run.__struct_fields__:
         whole = [Part(layer, (), layer.data) for layer in settings.layers]
         value = getattr(settings.run, name)

@@ -148,4 +148,5 @@ def _decimal(value: float) -> str:
 
 
 def gatekeeper_reports() -> list[Report]:
-    return [Report(name="junit", summary="JUnit XML, for CI systems", extension="xml", render=render)]
+    summary = "JUnit XML, for CI systems"
+    return [Report(name="junit", summary=summary, extension="xml", render=render, imports=("junit_xml",))]

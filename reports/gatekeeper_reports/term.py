@@ -151,7 +151,8 @@ class Terminal:
         yield from (_labelled("note", one_line(note)) for note in run.notes)
         yield from (_labelled(one_line(label), one_line(text)) for label, text in self.view.closing)
         if run.header.phase != "exec" and any(r.status not in ("pass", "skip") for r in run.results):
-            yield _labelled("again", f"gatekeeper run {run.header.phase} --last-failed")
+            command = self.view.again or f"gatekeeper run {run.header.phase} --last-failed"
+            yield _labelled("again", one_line(command))
         yield f"exit code {run.verdict.exit_code}"
 
     def _verdict_in_one_line(self, run: Run) -> str:
