@@ -5,7 +5,10 @@ import os
 import stat
 import subprocess
 import sys
+from importlib.resources import files
+from pathlib import Path
 
+import jsonschema_rs
 import msgspec
 import pytest
 
@@ -62,9 +65,33 @@ def test_json_on_stdout_is_one_document_whose_exit_code_is_the_process_s(project
     assert document["schema"] == "gatekeeper.report/1"
 
 
-def test_an_empty_folder_gets_one_json_document_with_its_exit_code(gatekeeper_project):
+def test_an_empty_folder_gets_one_json_document_valid_against_the_schema_with_its_exit_code(
+    gatekeeper_project,
+):
     outcome = gatekeeper_project.command("run", "pre", "--format", "json")
-    assert json.loads(outcome.stdout)["verdict"]["exit_code"] == outcome.exit_code
+    document = json.loads(outcome.stdout)
+    schema = files("gatekeeper").joinpath("schemas/report-1.json").read_text("utf-8")
+    jsonschema_rs.validator_for(json.loads(schema)).validate(document)
+    assert document["verdict"]["exit_code"] == outcome.exit_code
+    assert outcome.stderr == ""
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("clock", ["-3d", "+10y", "@2026-11-21 06:00:00 x100000"])
+def test_a_clock_that_jumps_or_races_breaks_nothing(project, clock):
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    if library is None:
+        pytest.skip("libfaketime is not installed: Debian package libfaketime")
+    project.environment |= {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": clock,
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    project.run("pre", "good")
+    project.environment.clear()
+    outcome = project.run("pre", "good", "switch")
+    assert (outcome.exit_code, outcome["pre.good"].status) == (1, "pass")
+    assert 0 <= outcome.run.header.duration_s < 30
 
 
 def test_nothing_to_run_is_exit_5_and_says_so(gatekeeper_project):

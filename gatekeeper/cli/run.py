@@ -68,7 +68,7 @@ from gatekeeper.select import Selection
 )
 @click.option("--report-dir", type=click.Path(file_okay=False), help="Write junit.xml and report.json there.")
 @click.option("--no-history", is_flag=True, help="Neither read nor record history.")
-@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict is: report only.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict is: report only. An interrupted run keeps its 2.")
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="NO_COLOR is honoured."
 )
