@@ -70,7 +70,7 @@ def test_each_value_names_the_place_that_set_it(tmp_path: Path) -> None:
         "gates.limits.within": ('"3s"', "preset service"),
         "gates.limits.token": ('"env:ORIGIN_TOKEN"', "gatekeeper.toml:6"),
         "gates.limits.paths": ('["a"]', "gatekeeper.toml:7"),
-        "gates.limits.timeout": ('"7s"', f"{limits.file}:{limits.line}"),
+        "gates.limits.timeout": ('"7s"', f"{Path(limits.file).name}:{limits.line}"),
         "gates.limits.retries": ("2", "preset service"),
         "gates.limits.retry_for": ('"4s"', "env GATEKEEPER_GATES__LIMITS__RETRY_FOR"),
         "gates.plain.timeout": ('"9s"', "gatekeeper.toml:3"),
