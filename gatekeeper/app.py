@@ -126,7 +126,7 @@ def prepare(project: Project, request: RunRequest) -> Prepared:
         subject=subject,
         policy=Policy(settings.run.max_warnings, tuple(_frozen(settings, now))),
         secrets=secrets_in(item.values for item in resolved.values()),
-        notes=(*notes, *more),
+        notes=(*notes, *more, *plan.notes),
         began=began,
     )
 

@@ -7,7 +7,6 @@ compiled file is cached beside it as Python does, under a tag of its own.
 
 import ast
 import importlib.util
-import inspect
 import marshal
 import operator
 import os
@@ -16,13 +15,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gatekeeper.context import Context, always_true
 from gatekeeper.model import Finding
 from gatekeeper.plain import plain, text
-
-if TYPE_CHECKING:
-    from gatekeeper.context import Context
 
 VERSION = 2
 """Part of the cache's name; raise it when the rewriting changes."""
@@ -92,17 +89,6 @@ class Asserting:
         error = AssertionError(f"{said}\n{explained}" if said else explained)
         error.gatekeeper_finding = finding  # type: ignore[attr-defined]
         return error
-
-
-def always_true(value: Any) -> str | None:
-    """Why the truth of this value says nothing, or None where it does."""
-    if value is True or value is False:
-        return None
-    if inspect.isawaitable(value):
-        return f"the {type(value).__name__} is always true; await it"
-    if inspect.isgenerator(value) or inspect.isasyncgen(value):
-        return f"the {type(value).__name__} is always true; use all(…) or any(…)"
-    return None
 
 
 def _explain(finding: Finding) -> str:

@@ -1,9 +1,11 @@
 """What a gate is given: `ctx`."""
 
+import inspect
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from math import isinf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -29,7 +31,18 @@ class Unknown(Exception):
     """Ends a gate: there is no data, or not enough to tell."""
 
 
-class Saved(Struct, frozen=True):
+def always_true(value: Any) -> str | None:
+    """Why the truth of this value says nothing, or None where it does."""
+    if value is True or value is False:
+        return None
+    if inspect.isawaitable(value):
+        return f"the {type(value).__name__} is always true; await it"
+    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+        return f"the {type(value).__name__} is always true; use all(…) or any(…)"
+    return None
+
+
+class Saved(Struct, frozen=True, forbid_unknown_fields=True):
     """What a pre run left for its post run: `values` by key, and `failed`: why a key is missing."""
 
     run: str = ""
@@ -189,6 +202,7 @@ class Context:
         self._given_facts = facts if facts is not None else {}
         self._plugins = plugins
         self._findings: list[Finding] = []
+        self._own: set[int] = set()
         self._suppressed: dict[Status, int] = {}
         self._asserts = 0
         self.saved: dict[str, JSON] = {}
@@ -215,6 +229,9 @@ class Context:
         `unit` is `"s"`, `"B"`, `"ratio"` or any word. A value equal to a limit is within it; a value that is not a
         number is `unknown`. Without limits the value is recorded as a pass that nothing was asked of.
         """
+        for which, at in (("warn", warn), ("fail", fail)):
+            if at is not None and at != at:  # noqa: PLR0124 - NaN is the one value that differs from itself
+                raise ValueError(f"ctx.measure({name!r}, …): the limit {which} is not a number")
 
         def beyond(limit: float) -> bool:
             return value > limit if worse == "higher" else value < limit
@@ -227,6 +244,8 @@ class Context:
             status = "fail"
         elif warn is not None and beyond(warn):
             status, limit = "warn", warn
+        elif isinf(value) and limit is not None:
+            status, message = "unknown", message or "the measured value is infinite"
         details = dict(evidence or {})
         if limits := {name: float(at) for name, at in (("warn", warn), ("fail", fail)) if at is not None}:
             details.setdefault("limits", limits)  # a finding holds the one that decided; readers want both
@@ -261,6 +280,8 @@ class Context:
         evidence: Mapping[str, Any] | None = None,
     ) -> bool:
         """Record whether `condition` holds; `message` says what is wrong where it doesn't. The gate goes on."""
+        if (why := always_true(condition)) is not None:
+            raise TypeError(f"ctx.check: {why}")
         holds = bool(condition)
         self.add(
             Finding(
@@ -282,6 +303,12 @@ class Context:
         """Record a finding that was made elsewhere; returned as it is kept: strict JSON, bounded."""
         if not isinstance(finding, Finding):
             raise TypeError(f"expected a Finding, got {type(finding).__name__}: {finding!r}")
+        if id(finding) in self._own:  # a gate may return what `measure` gave it
+            return finding
+        if not isinstance(finding.evidence, Mapping):
+            raise TypeError(
+                f"finding {finding.name!r}: evidence is a mapping, not {type(finding.evidence).__name__}"
+            )
         if finding.status not in ("pass", "warn", "fail", "error", "unknown", "skip"):
             raise ValueError(f"finding {finding.name!r} has status {finding.status!r}")
         kept = Finding(
@@ -300,6 +327,7 @@ class Context:
             self._make_room(kept)
         else:
             self._findings.append(kept)
+            self._own.add(id(kept))
         return kept
 
     def _make_room(self, finding: Finding) -> None:
@@ -313,6 +341,7 @@ class Context:
                 )
             if index is not None:
                 dropped = self._findings.pop(index)
+                self._own.discard(id(dropped))
                 self._findings.append(finding)
         self._suppressed[dropped.status] = self._suppressed.get(dropped.status, 0) + 1
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from gatekeeper.model import EXIT_CODES, INTERRUPTED, NO_GATES, Counts, Decision, Reason, Result, Verdict
@@ -34,7 +35,8 @@ def decide(
         return Verdict(
             "none", (Reason(status="incomplete", text="interrupted before it was finished"),), INTERRUPTED
         )
-    if all(result.status == "skip" for result in results) and len(results) == len(planned):
+    decisive = [result for result in results if result.status != "skip" and result.requirement != "observe"]
+    if not decisive and len(results) == len(planned):
         return _nothing(results, planned)
     blocking = [
         reason_of(r) for r in results if r.requirement == "required" and r.status in ("fail", "error")
@@ -87,6 +89,8 @@ def _nothing(results: Sequence[Result], planned: Sequence[str]) -> Verdict:
     if blocked:
         return verdict("hold", blocked)
     text = f"no gate ran: all {len(planned)} were skipped" if planned else "no gate ran: nothing was planned"
+    if any(result.status != "skip" for result in results):
+        text = "no gate that decides ran: those that did are only observed"
     return Verdict("none", (Reason(status="empty", text=text),), NO_GATES)
 
 
@@ -111,6 +115,15 @@ def reason_of(result: Result) -> Reason:
     )
 
 
+def _is_sound(found: Verdict) -> bool:
+    """Whether a plugin's verdict can be recorded: nothing checked its types before."""
+    try:
+        msgspec.convert(msgspec.to_builtins(found), Verdict)
+    except (msgspec.ValidationError, TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
 _ORDER: tuple[Decision, ...] = ("proceed", "hold", "block")
 
 
@@ -119,7 +132,7 @@ def overruled(own: Verdict, found: object) -> Verdict:
 
     What is no verdict, and an exception, never lets through: gatekeeper's own stands, or block where that was proceed.
     """
-    if isinstance(found, Verdict) and found.decision in _ORDER:
+    if isinstance(found, Verdict) and found.decision in _ORDER and _is_sound(found):
         who = found.decided_by if found.decided_by != "gatekeeper" else "plugin"
         # a run in which nothing ran stays undecided, whatever a plugin makes of it
         if own.decision == "none" and found.decision == "proceed":

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +56,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     gates: tuple[PlannedGate, ...]
     snapshots: tuple[PlannedGate, ...] = ()
     partial: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def ids(self) -> list[str]:
@@ -105,7 +106,17 @@ def make_plan(
         gates=tuple(fixed),
         snapshots=() if selection.is_partial else tuple(snapshots),
         partial=selection.is_partial or len(ids) < len(wanted),
+        notes=tuple(_without_disabled(fixed, {gate.id for gate in gates} - {gate.id for gate in enabled})),
     )
+
+
+def _without_disabled(planned: Sequence[PlannedGate], disabled: set[str]) -> Iterator[str]:
+    """What runs although it needs a gate that the configuration has switched off."""
+    for item in planned:
+        for need in item.gate.needs:
+            full = need if "." in need else f"{item.phase}.{need}"
+            if full in disabled:
+                yield f"{item.id} needs {full}, which is disabled; it runs without it"
 
 
 def _planned(gate: Gate, resolved: "Resolved", settings: "Settings") -> list[PlannedGate]:

@@ -9,12 +9,12 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pluggy
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 GROUP = "gatekeeper"
 PREFIX = "gatekeeper_"
+PROJECT = "gatekeeper_project."
+"""How the modules of a project's gate files are named."""
 
 
 class Manager(pluggy.PluginManager):
@@ -294,7 +296,7 @@ def _register(
         return
     plugins.origins[name] = origin
     try:
-        with redirect_stdout(sys.stderr):  # stdout is the report's
+        with redirect_stdout(sys.stderr), no_exit():  # stdout is the report's
             module = importer()
     except (KeyboardInterrupt, GeneratorExit):
         raise
@@ -309,6 +311,30 @@ def _register(
         first = str(error).replace("\n", " ")
         problems.append(f"plugin {name} ({origin}): {first}")
     problems += _unknown_hooks(name, module, origin)
+    if name.startswith("gate_") and module.__name__.startswith(PROJECT) and not _contributes(module):
+        problems.append(
+            f"plugin {name} ({origin}) holds no gate and no hook: is @pre or @post missing? "
+            "A module that only helps others has a name that doesn't begin with gate_"
+        )
+
+
+def _contributes(module: ModuleType) -> bool:
+    return any(isinstance(value, Gate) or name.startswith(PREFIX) for name, value in vars(module).items())
+
+
+@contextmanager
+def no_exit() -> Iterator[None]:
+    """`os._exit` while a plugin is loaded would end the run as if all were well: it is an error like others."""
+    exit_now = os._exit
+
+    def refuse(status: int) -> NoReturn:
+        raise SystemExit(f"os._exit({status})")
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        os._exit = exit_now
 
 
 def _unknown_hooks(name: str, module: ModuleType, origin: str) -> list[str]:
@@ -336,7 +362,7 @@ def load_file(path: Path) -> ModuleType:
     """A gate file as a module. Its folder is importable, so that helpers beside it can be imported."""
     from gatekeeper.asserts import HELPER, asserting, compile_gate_file
 
-    name = f"gatekeeper_project.{path.stem}"
+    name = f"{PROJECT}{path.stem}"
     folder = str(path.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)

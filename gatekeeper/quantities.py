@@ -47,7 +47,7 @@ class Duration(float):
     @classmethod
     def parse(cls, value: Any) -> "Duration":
         if isinstance(value, str):
-            parts = re.findall(r"([\d._]+\s*[A-Za-zµ]+)", value)
+            parts = re.findall(r"[\d._]+\s*(?:ns|us|µs|ms|min|s|m|h|d|w)", value)
             if len(parts) > 1 and "".join(parts).replace(" ", "") == value.replace(" ", ""):
                 return cls(sum(cls.parse(part) for part in parts))
         number, unit = _number(value, cls.expected)

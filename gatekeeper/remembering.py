@@ -19,10 +19,16 @@ if TYPE_CHECKING:
     from gatekeeper.store.sqlite import SqliteStore
 
 
+READ_PATIENCE = 2.0
+"""Seconds to wait for a store that another program has locked, where only history is asked for."""
+
+
 def last_failed(project: Project, subject: Subject) -> tuple[list[str], list[str]]:
     """Gates whose last result was not good, and notes; without any, all run, as in pytest."""
     try:
-        with open_store(project.store_url, create=False, folder=project.state) as store:
+        with open_store(
+            project.store_url, create=False, folder=project.state, timeout=READ_PATIENCE
+        ) as store:
             failed = store.failing(subject.name)
     except NoStore:
         failed = []
@@ -38,13 +44,16 @@ def saved_before(project: Project, subject: Subject, pre: str | None) -> tuple[S
         UsageError: the run or file that was asked for isn't there, or can't be read.
     """
     if pre is not None and (path := project.cwd / pre).is_file():
-        return read_saved(path), []
+        return _of(subject, read_saved(path), pre), []
     try:
-        with open_store(project.store_url, create=False, folder=project.state) as store:
+        with open_store(
+            project.store_url, create=False, folder=project.state, timeout=READ_PATIENCE
+        ) as store:
             if pre is None:
                 return store.latest_pre(subject.name), []
             run = store.run(pre)
-            return store.saved(run.id) or Saved(run.id, run.header.started, run.subject), []
+            saved = store.saved(run.id) or Saved(run.id, run.header.started, run.subject)
+            return _of(subject, saved, ""), []
     except NoStore:
         if pre is not None:
             raise UsageError(f"--pre {pre}: no such file, and no run was recorded yet") from None
@@ -57,6 +66,16 @@ def saved_before(project: Project, subject: Subject, pre: str | None) -> tuple[S
         return None, [f"the pre run could not be read: {error}"]
 
 
+def _of(subject: Subject, saved: Saved, pre: str) -> Saved:
+    """The saved state, if it is this subject's: another's says nothing about it."""
+    if saved.subject.name != subject.name:
+        asked = f"--pre {pre}: " if pre else ""
+        raise UsageError(
+            f"{asked}the pre run {saved.run} is of subject {saved.subject.name!r}, this post run of {subject.name!r}"
+        )
+    return saved
+
+
 def read_saved(path: Path) -> Saved:
     """What `run pre --save FILE` wrote.
 
@@ -64,10 +83,13 @@ def read_saved(path: Path) -> Saved:
         UsageError: it can't be read, or isn't that.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Saved)
+        saved = msgspec.json.decode(path.read_bytes(), type=Saved)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         problem = f"not a file that `gatekeeper run pre --save` wrote: {error}"
         raise UsageError(f"--pre {path}: {problem}") from None
+    if not saved.run:
+        raise UsageError(f"--pre {path}: not a file that `gatekeeper run pre --save` wrote: it names no run")
+    return saved
 
 
 def since(
@@ -78,7 +100,9 @@ def since(
     if not statuses:
         return {}, []
     try:
-        with open_store(project.store_url, create=False, folder=project.state) as store:
+        with open_store(
+            project.store_url, create=False, folder=project.state, timeout=READ_PATIENCE
+        ) as store:
             return store.since(subject.name, statuses), []
     except NoStore:
         return {}, []

@@ -14,6 +14,7 @@ import msgspec
 from gatekeeper.app import load_for_worker
 from gatekeeper.execute.attempt import World, perform
 from gatekeeper.execute.capture import KEEP
+from gatekeeper.execute.forker import BROKEN
 from gatekeeper.execute.schedule import Outcome, Task
 from gatekeeper.execute.spawn import Answer, Order
 from gatekeeper.model import Output
@@ -30,10 +31,17 @@ def main() -> None:
     gates = {planned.id: planned for planned in (*plan.gates, *plan.snapshots)}
     os.chdir(data.root)
     _say(answers, b"ready")
-    for line in orders:
-        order = msgspec.json.decode(line, type=Order)
-        world = World(data, plugins, order.gathered)
-        _say(answers, msgspec.json.encode(Answer(_carry_out(order, gates.get(order.name), world))))
+    me = os.getpid()
+    try:
+        for line in orders:
+            order = msgspec.json.decode(line, type=Order)
+            outcome = _carry_out(order, gates.get(order.name), World(data, plugins, order.gathered))
+            if os.getpid() != me:  # a copy that the gate forked, and that came back here
+                break
+            _say(answers, msgspec.json.encode(Answer(outcome)))
+    except BaseException:  # the gate closed what answers need: whoever waits says so
+        os._exit(BROKEN)
+    os._exit(0)
 
 
 def _carry_out(order: Order, planned: PlannedGate | None, world: World) -> Outcome:

@@ -168,6 +168,42 @@ def test_a_limit_belongs_to_what_is_within_it(value, limits, status):
     assert run_gate(pre(gate)).status == status
 
 
+async def _never_awaited():
+    return False
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda ctx: ctx.check(_never_awaited()), "always true; await it"),
+        (lambda ctx: ctx.check(x for x in [False]), "always true; use all"),
+        (lambda ctx: ctx.measure("x", 5, fail=float("nan")), "the limit fail is not a number"),
+        (lambda ctx: ctx.add(Finding("x", "pass", evidence=[1])), "evidence is a mapping, not list"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:coroutine")
+def test_what_could_only_pass_is_an_error(call, words):
+    def gate(ctx):
+        call(ctx)
+
+    result = run_gate(pre(gate))
+    assert (result.status, words in result.reason) == ("error", True), result.reason
+
+
+def test_an_infinite_value_within_a_limit_is_unknown():
+    def gate(ctx):
+        ctx.measure("x", float("-inf"), fail=5)
+
+    assert run_gate(pre(gate)).status == "unknown"
+
+
+def test_a_finding_that_is_recorded_and_returned_counts_once():
+    def gate(ctx):
+        return ctx.measure("x", 1, fail=5)
+
+    assert len(run_gate(pre(gate)).result.findings) == 1
+
+
 def test_a_skip_never_hides_a_failure():
     def gate(ctx):
         ctx.check(False, "broken")

@@ -105,9 +105,20 @@ def test_recursive_refs_work_as_deep_as_documents_may_be() -> None:
         inner = inner["child"]
     inner["child"] = 7
     assert tree.explain(value)[0].message == "expected object, got 7"
-    assert Schema(
-        {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}
-    ).accepts(1)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"},
+        {"properties": {"x": {"$ref": "#/properties/x"}}},
+        {"$ref": "#"},
+        {"items": [{"$ref": "#/items/0"}]},
+    ],
+)
+def test_refs_that_only_go_round_are_refused_for_they_would_accept_everything(schema: Any) -> None:
+    with pytest.raises(DataError, match="leads back to itself without end"):
+        Schema(schema)
 
 
 @pytest.mark.parametrize(

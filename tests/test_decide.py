@@ -68,7 +68,8 @@ def test_what_is_not_required_never_blocks_nor_holds_by_itself(requirement, stat
 def test_an_advisory_failure_counts_as_a_warning_and_an_observed_one_does_not():
     policy = Policy(max_warnings=0)
     assert decided(result("fail", "advisory"), policy=policy).decision == "hold"
-    assert decided(result("fail", "observe"), policy=policy).decision == "proceed"
+    observed = [result("fail", "observe"), result("pass", name="pre.y")]
+    assert decided(*observed, policy=policy).decision == "proceed"
 
 
 def test_warnings_up_to_the_maximum_proceed_with_the_warnings_as_reasons():
@@ -120,7 +121,9 @@ def test_a_plugin_can_not_make_proceed_of_nothing_run():
     assert overruled(own, Verdict("proceed")) == own
 
 
-@pytest.mark.parametrize("answer", [True, "proceed", ValueError("x"), Verdict("none")])
+@pytest.mark.parametrize(
+    "answer", [Verdict("proceed", (object(),)), True, "proceed", ValueError("x"), Verdict("none")]
+)
 def test_a_broken_plugin_never_lets_through(answer):
     assert overruled(verdict("proceed"), answer).decision == "block"
     assert overruled(verdict("hold"), answer).decision == "block"

@@ -174,6 +174,96 @@ def test_a_gate_that_kills_its_runner_costs_the_run_no_result(gatekeeper_project
     assert "runner was lost before this gate ran" in outcome["pre.later"].reason
 
 
+COPIES = """
+    import os, signal, time
+    from gatekeeper import pre
+
+    @pre
+    def copy_speaks_for_a_crash(ctx):
+        ctx.check(True)
+        pid = os.fork()
+        if pid == 0:
+            return
+        os.waitpid(pid, 0)
+        os._exit(9)
+
+    @pre
+    def interrupts_itself(ctx):
+        raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.parametrize("isolation", ["fork", "spawn"])
+def test_a_forked_copy_of_a_gate_does_not_speak_for_it(gatekeeper_project, isolation):
+    gatekeeper_project.write({"gates/gate_copies.py": COPIES})
+    outcome = gatekeeper_project.run("pre", "gates/gate_copies.py", "--isolation", isolation)
+    assert outcome.exit_code == 1
+    assert "exited with code 9" in outcome["pre.copy_speaks_for_a_crash"].reason
+    assert outcome["pre.interrupts_itself"].reason == "KeyboardInterrupt"
+    assert "Traceback" not in outcome.stderr
+
+
+def test_a_gate_that_stops_its_runner_is_ended_all_the_same(gatekeeper_project):
+    gatekeeper_project.write(
+        {
+            "gates/gate_stop.py": """
+                import os, signal, time
+                from gatekeeper import pre
+
+                @pre(timeout="0.5s")
+                def stops(ctx):
+                    while True:
+                        os.kill(os.getppid(), signal.SIGSTOP)
+                        time.sleep(0.01)
+            """
+        }
+    )
+    began = time.monotonic()
+    outcome = gatekeeper_project.run("pre", "stops")
+    assert time.monotonic() - began < 8
+    assert (outcome.exit_code, outcome["pre.stops"].status) == (1, "error")
+
+
+def test_a_lost_runner_leaves_no_gate_running(gatekeeper_project):
+    mark = str(200_000 + os.getpid())
+    gatekeeper_project.write(
+        {
+            "gates/gate_murder.py": f"""
+                import os, signal, subprocess, time
+                from gatekeeper import pre
+
+                @pre
+                def waits(ctx):
+                    open("waiting", "w").close()
+                    subprocess.run(["sleep", "{mark}"])
+
+                @pre
+                def murders(ctx):
+                    while not os.path.exists("waiting"):
+                        time.sleep(0.01)
+                    time.sleep(0.1)
+                    os.kill(os.getppid(), signal.SIGKILL)
+                    time.sleep(60)
+            """
+        }
+    )
+    assert gatekeeper_project.run("pre", "waits", "murders").exit_code == 1
+    left = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or [])]
+    assert left == []
+
+
+@pytest.mark.parametrize("limit", ["99999999999s", "1e12s"])
+def test_a_limit_beyond_all_measure_is_a_limit_like_others(gatekeeper_project, limit):
+    gatekeeper_project.write(
+        {"gates/gate_g.py": "from gatekeeper import pre\n@pre\ndef g(ctx):\n    ctx.check(True)\n"}
+    )
+    for isolation in ("fork", "spawn"):
+        outcome = gatekeeper_project.run(
+            "pre", "g", "--deadline", limit, "--timeout", limit, "--isolation", isolation
+        )
+        assert (outcome.exit_code, outcome.stderr) == (0, "")
+
+
 ESCAPES = """
     import os, subprocess, time
     from gatekeeper import pre

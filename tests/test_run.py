@@ -329,6 +329,23 @@ def test_a_chosen_pre_run_is_the_one_compared_with(saving):
     assert unknown.exit_code == 4
 
 
+def test_another_subjects_state_is_no_state_to_compare_with(saving, tmp_path):
+    pre = saving.run("pre", "--subject", "one", "--save", "one.json").run.id
+    for given in (pre, "one.json"):
+        outcome = saving.command("run", "post", "--subject", "two", "--pre", given)
+        assert (outcome.exit_code, "is of subject 'one', this post run of 'two'" in outcome.stderr) == (
+            4,
+            True,
+        )
+
+
+@pytest.mark.parametrize("content", ["{}", '{"run": "x", "extra": 1}', "[1]", "null"])
+def test_any_other_json_is_no_saved_state(saving, content):
+    saving.write({"other.json": content})
+    outcome = saving.command("run", "post", "compares", "--pre", "other.json")
+    assert (outcome.exit_code, "not a file that" in outcome.stderr) == (4, True)
+
+
 def test_a_snapshot_that_failed_is_said_at_once_and_is_unknown_later(gatekeeper_project):
     gatekeeper_project.write(
         {
@@ -502,6 +519,57 @@ def test_a_blocked_gate_names_its_parent(gatekeeper_project):
     assert outcome["pre.child"].reason == "blocked by pre.parent, which failed"
     assert outcome["pre.grandchild"].blocked_by == "pre.child"
     assert outcome.exit_code == 6
+
+
+def test_a_run_in_which_only_observed_gates_ran_decides_nothing(gatekeeper_project):
+    gatekeeper_project.write(
+        {
+            "gates/gate_o.py": "from gatekeeper import pre\n@pre(requirement='observe')\ndef o(ctx):\n    ctx.check(False)\n"
+        }
+    )
+    outcome = gatekeeper_project.run("pre", "o")
+    assert (outcome.exit_code, outcome.verdict.decision) == (5, "none")
+    assert "only observed" in outcome.stdout
+
+
+def test_a_gate_that_runs_without_a_disabled_one_that_it_needs_says_so(gatekeeper_project):
+    gatekeeper_project.write(
+        {
+            "gates/gate_n.py": """
+                from gatekeeper import pre
+
+                @pre
+                def parent(ctx):
+                    ctx.check(False)
+
+                @pre(needs=["parent"])
+                def child(ctx):
+                    ctx.check(True)
+            """,
+            "gatekeeper.toml": "[gates.parent]\nenabled = false\n",
+        }
+    )
+    outcome = gatekeeper_project.run("pre", "child")
+    assert outcome.exit_code == 0
+    assert "pre.child needs pre.parent, which is disabled" in outcome.stdout
+
+
+def test_what_an_import_registered_for_the_end_does_not_change_the_exit_code(gatekeeper_project):
+    gatekeeper_project.write(
+        {
+            "gates/gate_end.py": """
+                import atexit, os
+                from gatekeeper import pre
+
+                atexit.register(os._exit, 0)
+
+                @pre
+                def fails(ctx):
+                    ctx.check(False)
+            """
+        }
+    )
+    assert gatekeeper_project.run("pre", "fails").exit_code == 1
 
 
 def test_a_freeze_window_holds(project):

@@ -4,7 +4,6 @@ Flags become a request; the request goes to `gatekeeper.app`. Exit codes: 0 proc
 error, 4 usage or configuration error, 5 no gates ran, 6 hold.
 """
 
-import atexit
 import errno
 import gc
 import os
@@ -91,11 +90,13 @@ def main() -> NoReturn:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process without taking the interpreter apart, which takes as long as a gate."""
+    """End the process with this code, without taking the interpreter apart, which takes as long as a gate.
+
+    What plugins registered with `atexit` is not called: it could end the process with another code.
+    """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    atexit._run_exitfuncs()
     os._exit(code)
 
 

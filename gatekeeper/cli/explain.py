@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from gatekeeper.cli.project import load_project, project_options
+from gatekeeper.cli.project import complete_gates, load_project, project_options
 from gatekeeper.cli.terminal import can_show
 from gatekeeper.errors import GatekeeperError, UsageError, nearest
 from gatekeeper.model import Gate
@@ -18,7 +18,7 @@ RUNS = 20
 
 
 @click.command("explain")
-@click.argument("gate")
+@click.argument("gate", shell_complete=complete_gates)
 @project_options
 def explain_command(gate: str, config: str | None, profile: str | None) -> None:
     """Say all about one GATE: what it checks, each setting and where it comes from, its last runs.

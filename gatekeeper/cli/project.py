@@ -70,3 +70,23 @@ def plugin_commands() -> dict[str, click.Command]:
             if name in COMMANDS or (name in before and before[name] is not command):
                 raise UsageError(f"plugin {implementation.plugin_name}: a command {name!r} exists already")
     return dict(group.commands)
+
+
+def complete_gates(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Ids of gates for the shell, of the phase that stands before them; none where the project can't be loaded."""
+    phase = ctx.params.get("phase")
+    try:
+        gates = load_project().gates
+    except GatekeeperError:
+        return []
+    wanted = [gate.id for gate in gates if phase in (None, "all", gate.phase)]
+    return [gate for gate in wanted if gate.startswith(incomplete)]
+
+
+def complete_formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of report formats for the shell."""
+    try:
+        reports = load_project().plugins.reports()
+    except GatekeeperError:
+        return []
+    return [name for name in reports if name.startswith(incomplete)]

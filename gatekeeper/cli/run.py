@@ -1,6 +1,7 @@
 """`gatekeeper run`: the gates of a phase, their verdict, and its exit code."""
 
 import shlex
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -13,7 +14,7 @@ import msgspec
 
 from gatekeeper.app import Finished, Prepared, RunRequest, carry_out, notify, prepare
 from gatekeeper.cli import complain
-from gatekeeper.cli.project import project_options, project_request
+from gatekeeper.cli.project import complete_formats, complete_gates, project_options, project_request
 from gatekeeper.cli.terminal import Printer, view_of
 from gatekeeper.context import Saved
 from gatekeeper.errors import GatekeeperError, UsageError
@@ -28,7 +29,7 @@ from gatekeeper.select import Selection
 
 @click.command("run")
 @click.argument("phase", type=click.Choice(["pre", "post", "all"]))
-@click.argument("gates", nargs=-1, metavar="[GATE|FILE]...")
+@click.argument("gates", nargs=-1, metavar="[GATE|FILE]...", shell_complete=complete_gates)
 @click.option(
     "-k", "keyword", metavar="EXPR", default="", help="Only gates that match: words, and, or, not, ()."
 )
@@ -64,11 +65,16 @@ from gatekeeper.select import Selection
 )
 @click.option("--save", metavar="FILE", help="For pre: write what a post run on another machine needs.")
 @click.option(
-    "--format", "formats", multiple=True, metavar="FORMAT[=PATH]", help="Report format; repeatable."
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="FORMAT[=PATH]",
+    shell_complete=complete_formats,
+    help="Report format; repeatable.",
 )
 @click.option("--report-dir", type=click.Path(file_okay=False), help="Write junit.xml and report.json there.")
 @click.option("--no-history", is_flag=True, help="Neither read nor record history.")
-@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict is: report only. An interrupted run keeps its 2.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict is; 2 if interrupted.")
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="NO_COLOR is honoured."
 )
@@ -98,11 +104,19 @@ def run_command(**options: Any) -> int:
         redirect_stdout(sys.stderr),
     ):  # stdout is the report's, whatever a plugin prints
         finished = carry_out(project, prepared, shown, options["isolation"])
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is decided is recorded and reported, whole
+        signal.signal(signal.SIGINT, _impatient)
         problems = remember(project, finished.run, finished.saved) if request.remember else []
         finished = _with_notes(finished, problems)
         failed = _save_failed(project, finished, request)
         failed = shown.finish(finished, exit_zero=options["exit_zero"]) or failed
     return _exit_code(finished, asked, failed=failed, exit_zero=options["exit_zero"])
+
+
+def _impatient(number: int, frame: Any) -> None:
+    """The first Ctrl-C while reports are written waits for them; a second one does not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    complain("writing the reports of a finished run; once more ends it at once")
 
 
 @contextmanager

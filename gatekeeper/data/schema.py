@@ -175,6 +175,8 @@ def _compiled(schema: Any, label: str, formats: bool, folder: Path | None) -> An
 
     if strictjson.too_deep(schema, MAX_DEPTH):
         raise DataError(label, f"the schema is nested more than {MAX_DEPTH} levels deep")
+    if circle := _ref_circle(schema, schema):
+        raise DataError(label, f"{circle} leads back to itself without end: it would accept everything")
     options: dict[str, Any] = {"validate_formats": formats}
     if folder is None:
         options["offline"] = True
@@ -193,6 +195,36 @@ def _compiled(schema: Any, label: str, formats: bool, folder: Path | None) -> An
         )
     except rs.ValidationError as error:
         raise _schema_error(error, schema, label) from None
+
+
+def _ref_circle(schema: Any, root: Any) -> str:
+    """The first `$ref` within the document that leads back to itself through `$ref`s alone; or the empty string."""
+    if isinstance(schema, Mapping):
+        seen: list[str] = []
+        target: Any = schema
+        while isinstance(target, Mapping) and isinstance(reference := target.get("$ref"), str):
+            if reference in seen:
+                return f"$ref {reference!r}"
+            seen.append(reference)
+            target = _within(root, reference)
+    parts = schema.values() if isinstance(schema, Mapping) else schema if isinstance(schema, list) else ()
+    return next((circle for part in parts if (circle := _ref_circle(part, root))), "")
+
+
+def _within(root: Any, reference: str) -> Any:
+    """What a `$ref` of the form `#/a/b` (RFC 6901) names in this document; None for any other."""
+    if not reference.startswith("#"):
+        return None
+    target = root
+    for part in unquote(reference[1:]).split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(target, Mapping):
+            target = target.get(key)
+        elif isinstance(target, list) and key.isdecimal() and int(key) < len(target):
+            target = target[int(key)]
+        else:
+            return None
+    return target
 
 
 def _retriever(folder: Path) -> Callable[[str], Any]:

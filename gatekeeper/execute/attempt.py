@@ -45,13 +45,15 @@ class World:
         )
 
 
-def perform(task: Task, world: World, number: int, deadline: float | None) -> Frame:
-    """Run the task and say what it came to. Nothing but KeyboardInterrupt escapes."""
+def perform(
+    task: Task, world: World, number: int, deadline: float | None, *, interruptible: bool = False
+) -> Frame:
+    """Run the task and say what it came to. Nothing escapes but, where `interruptible`, KeyboardInterrupt."""
     ctx = world.context(task, number, deadline)
     if task.kind == "gate":
         asserting.current = ctx
         try:
-            return Frame(evaluate(lambda: _run_gate(task, ctx, world), ctx))
+            return Frame(evaluate(lambda: _run_gate(task, ctx, world), ctx, interruptible=interruptible))
         finally:
             asserting.current = None
     value: list[JSON] = [None]
@@ -60,7 +62,7 @@ def perform(task: Task, world: World, number: int, deadline: float | None) -> Fr
         value[0] = _value(task, ctx, world)
         ctx.check(True, name=task.kind)
 
-    evaluation = evaluate(gather, ctx)
+    evaluation = evaluate(gather, ctx, interruptible=interruptible)
     return Frame(evaluation, value[0])
 
 

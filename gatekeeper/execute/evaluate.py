@@ -79,8 +79,11 @@ async def _consume_async(returned: Any, ctx: Context) -> None:
     consume(value, ctx)
 
 
-def evaluate(run: Any, ctx: Context) -> Evaluation:
-    """Run `run()` (which records on `ctx`) and settle. Catches whatever a gate raises, `SystemExit` included."""
+def evaluate(run: Any, ctx: Context, *, interruptible: bool = False) -> Evaluation:
+    """Run `run()` (which records on `ctx`) and settle. Catches whatever a gate raises, `SystemExit` included.
+
+    `interruptible`: a KeyboardInterrupt is the user's, and goes on; in a process of its own it can only be the gate's.
+    """
     started = perf_counter()
     status, reason, trace = None, "", ""
     try:
@@ -93,9 +96,9 @@ def evaluate(run: Any, ctx: Context) -> Evaluation:
         ctx.add(_assertion(failure, ctx))
     except GatekeeperError as error:  # a clear message of ours: bad data, an unreadable file
         status, reason = "error", text(error)
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
+        if interruptible and isinstance(error, KeyboardInterrupt):
+            raise
         status, reason, trace = "error", describe(error), user_trace(error)
     return settle(ctx, status, reason, perf_counter() - started, trace)
 

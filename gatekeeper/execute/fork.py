@@ -16,7 +16,17 @@ from gatekeeper.execute import processes
 from gatekeeper.execute.attempt import MAX_FRAME, World, decoded
 from gatekeeper.execute.capture import Capture
 from gatekeeper.execute.evaluate import Evaluation
-from gatekeeper.execute.forker import BROKEN, STOP, Ended, Facts, Fork, Forker
+from gatekeeper.execute.forker import (
+    BROKEN,
+    NOT_SENT,
+    STOP,
+    TERM_GRACE,
+    TRACE_GRACE,
+    Ended,
+    Facts,
+    Fork,
+    Forker,
+)
 from gatekeeper.execute.schedule import Gathered, Options, Outcome, Schedule, Task, tasks_of
 from gatekeeper.model import Finding, Output
 from gatekeeper.plan import Plan
@@ -27,6 +37,9 @@ if TYPE_CHECKING:
 
 TICK = 0.1
 """Seconds between two looks of whoever shows the progress."""
+
+FORKER_GRACE = TRACE_GRACE + TERM_GRACE + 0.3
+"""Seconds after a deadline by which the forker has ended a child."""
 
 LOWEST_FD = 16
 """Descriptors of the runner lie above those that children put in place."""
@@ -92,6 +105,7 @@ def run_forked(plan: Plan, data: RunData, plugins: Plugins, options: Options, co
     slots = [Slot() for _ in range(min(options.jobs, max(1, len(tasks))))]
     control, command = _pipe()
     events, report = _pipe()
+    processes.become_subreaper()  # should the forker be lost, its children are ours
     pid = os.fork()
     if pid == 0:
         for fd in (command, events, *(reader for slot in slots for reader in slot.readers)):
@@ -106,7 +120,7 @@ def run_forked(plan: Plan, data: RunData, plugins: Plugins, options: Options, co
     for fd in (control, report, *(writer for slot in slots for writer in slot.writers)):
         os.close(fd)
     # made only now, so that the forker doesn't carry it
-    runner = ForkedRun(tasks, Schedule(tasks, options, now), slots, command, events, collected)
+    runner = ForkedRun(tasks, Schedule(tasks, options, now), slots, command, events, pid, collected)
     with _stopping(command, pid) as interrupts:
         try:
             runner.carry_out(interrupts)
@@ -147,6 +161,7 @@ class ForkedRun:
         slots: list[Slot],
         command: int,
         events: int,
+        forker: int,
         collected: "Collector",
     ) -> None:
         self._schedule, self._slots, self._collected = schedule, slots, collected
@@ -158,6 +173,7 @@ class ForkedRun:
         self._decoder = msgspec.json.Decoder(Ended)
         self._rest = b""
         self._idled = False
+        self._forker = forker
         self.lost = False
 
     def carry_out(self, interrupts: list[int]) -> None:
@@ -179,6 +195,7 @@ class ForkedRun:
                         self._take_events(interrupts)
                     else:
                         self._by_fd[fd].read(fd)
+                self._watch(monotonic())
                 self._collected.observer.tick()
         finally:
             poll.close()
@@ -188,6 +205,13 @@ class ForkedRun:
     def _patience(self) -> float:
         due = self._schedule.wake_at()
         return TICK if due is None else min(TICK, max(0.0, due - monotonic()) + 0.001)
+
+    def _watch(self, now: float) -> None:
+        """Deadlines are the forker's to enforce; one that doesn't is woken, then ended: a gate may have stopped it."""
+        late = max((now - slot.deadline for slot in self._slots if slot.task is not None), default=0.0)
+        if late > FORKER_GRACE:
+            with suppress(ProcessLookupError):
+                os.kill(self._forker, signal.SIGCONT if late < 2 * FORKER_GRACE else signal.SIGKILL)
 
     def _start_ready(self, interrupts: list[int]) -> None:
         if interrupts:
@@ -245,7 +269,8 @@ class ForkedRun:
 
 def _outcome(slot: Slot, task: Task, event: Ended, *, interrupted: bool) -> Outcome:
     sent = bytes(slot.result)
-    frame = decoded(sent) if len(sent) <= MAX_FRAME and not event.late else None
+    ended_well = (event.code, event.status) == (os.CLD_EXITED, 0) and not event.late
+    frame = decoded(sent) if len(sent) <= MAX_FRAME and ended_well else None
     value = None
     if frame is not None:
         evaluation, value = frame.evaluation, frame.value
@@ -275,9 +300,7 @@ def _without_result(slot: Slot, task: Task, event: Ended, *, interrupted: bool) 
 def _how_it_ended(event: Ended) -> str:
     if event.code == os.CLD_EXITED:
         if event.status == BROKEN:
-            return (
-                "its result could not be sent: the gate closed descriptors not its own, or ran out of memory"
-            )
+            return NOT_SENT
         return f"its process exited with code {event.status} before the gate had finished"
     try:
         name = signal.Signals(event.status).name
@@ -355,7 +378,6 @@ def signals(handle: Callable[[int, Any], None]) -> Iterator[None]:
 def _bury(pid: int, *, alive: bool) -> None:
     """Wait for the forker. One that was lost may have left gates running: they are found, and killed."""
     if not alive:
-        processes.become_subreaper()
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     with suppress(ChildProcessError):

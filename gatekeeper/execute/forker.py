@@ -39,8 +39,13 @@ TERM_GRACE = 1.0
 RESULT_FD = 3
 """Where a child writes its result; its stdout and stderr are 1 and 2."""
 
+MOST_PATIENCE = 3600.0
+"""Seconds of one poll(2), which counts milliseconds in an int."""
+
 BROKEN = 70
 """Exit code of a child that could not send its result."""
+
+NOT_SENT = "its result could not be sent: the gate closed descriptors not its own, or ran out of memory"
 
 MANY = 200
 """From this many tasks on, preparing memory for cheaper forks pays for itself."""
@@ -224,7 +229,7 @@ class Forker:
         if not self._children:
             return None
         due = min(child.next_step() for child in self._children.values())
-        return max(0.0, due - monotonic()) * 1000 + 1
+        return min(MOST_PATIENCE, max(0.0, due - monotonic())) * 1000 + 1
 
     def _enforce(self, now: float) -> None:
         for child in list(self._children.values()):
@@ -327,7 +332,8 @@ def _trivial(ctx: Context) -> None:
 
 
 def _live(task: Task, world: World, command: Fork, mark: str, writers: tuple[int, int, int]) -> NoReturn:
-    """A child's life."""
+    """A child's life. A copy that the gate forked, and that came back here, says nothing in its name."""
+    me = os.getpid()
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
@@ -337,6 +343,8 @@ def _live(task: Task, world: World, command: Fork, mark: str, writers: tuple[int
         os.closerange(RESULT_FD + 1, 1024)
         os.environ[processes.MARK] = mark
         frame = encoded(perform(task, world, command.number, command.deadline))
+        if os.getpid() != me:
+            os._exit(0)
         for stream in (sys.stdout, sys.stderr):
             with suppress(Exception):
                 stream.flush()

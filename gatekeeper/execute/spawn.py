@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from gatekeeper.execute import processes
 from gatekeeper.execute.evaluate import Evaluation
+from gatekeeper.execute.forker import BROKEN, MOST_PATIENCE, NOT_SENT
 from gatekeeper.execute.schedule import Gathered, Options, Outcome, Schedule, Task, tasks_of
 from gatekeeper.plan import Plan
 
@@ -81,7 +82,7 @@ class Worker:
 
     def _line(self, patience: float) -> bytes | None:
         try:
-            return self._lines.get(timeout=max(0.0, patience))
+            return self._lines.get(timeout=min(MOST_PATIENCE, max(0.0, patience)))
         except Empty:
             return None
 
@@ -103,6 +104,8 @@ class Worker:
             code = self._process.wait(timeout=2)
             if code < 0:
                 return f"its process was killed by {signal.Signals(-code).name}"
+            if code == BROKEN:
+                return NOT_SENT
             return f"its process exited with code {code} before the gate had finished"
         return "its process closed its pipe before the gate had finished"
 

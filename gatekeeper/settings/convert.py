@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT, Struct
@@ -141,7 +141,7 @@ class _Converter:
                 _finite(candidate)
                 converted = msgspec.convert(candidate, kind, dec_hook=self.parse)
             except (ValueError, RecursionError) as error:  # msgspec's ValidationError is a ValueError
-                failed.append(Problem(path, _friendly(error, value)))
+                failed.append(Problem(path, _friendly(error, value, kind)))
             else:
                 if self.missing:
                     self.problems.append(Problem(path, self.missing, secret=True))
@@ -274,8 +274,18 @@ _TYPES = {"str": "text", "int": "a whole number", "float": "a number", "bool": "
           "array": "a list", "object": "a table", "null": "nothing"}  # fmt: skip
 
 
-def _friendly(error: BaseException, value: Any) -> str:
+def _choices(kind: Any) -> list[str]:
+    """The texts that an annotation allows, where it is a choice of them."""
+    if get_origin(kind) is Literal:
+        return [str(choice) for choice in get_args(kind)]
+    return [choice for option in get_args(kind) for choice in _choices(option)]
+
+
+def _friendly(error: BaseException, value: Any, kind: Any = None) -> str:
     """A mistake in the words of a configuration file, with the value that was found."""
+    if (choices := _choices(kind)) and isinstance(value, str):
+        allowed = ", ".join(f'"{choice}"' for choice in choices)
+        return f"expected one of {allowed}: {_shown(value)}.{nearest(value, choices)}"
     if not isinstance(error, msgspec.ValidationError):
         return str(error)
     head, _, place = str(error).partition(" - at `$")

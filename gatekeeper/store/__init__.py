@@ -57,12 +57,15 @@ def path_of(url: str | Path) -> Path:
     return Path(rest[1:]).expanduser()
 
 
-def open_store(url: str | Path, *, create: bool, folder: Path | None = None) -> "SqliteStore":
+def open_store(
+    url: str | Path, *, create: bool, folder: Path | None = None, timeout: float = 10.0
+) -> "SqliteStore":
     """Open the store, for reading and writing; a context manager. Don't carry an open store across a fork.
 
     Args:
         url: a path, or `sqlite:///PATH`.
         create: make it, and the folder it lies in, where there is none.
+        timeout: seconds to wait for a store that another program has locked.
         folder: the state folder whose `pending/` is taken in; the folder of the file by default.
 
     Raises:
@@ -71,11 +74,9 @@ def open_store(url: str | Path, *, create: bool, folder: Path | None = None) -> 
         UsageError: the URL is wrong.
     """
     path = path_of(url)
-    from gatekeeper.store.sqlite import (
-        SqliteStore,
-    )  # sqlite3 costs milliseconds: only where a store is opened
+    from gatekeeper.store.sqlite import SqliteStore  # costs milliseconds: only where a store is opened
 
-    return SqliteStore(path, create=create, folder=folder)
+    return SqliteStore(path, create=create, folder=folder, timeout=timeout)
 
 
 def state_folder(path: Path) -> Path:
