@@ -5,7 +5,7 @@ one `Result`.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct, field
@@ -306,6 +306,6 @@ def _unrun(state: _State, status: Literal["skip", "error"], reason: str) -> Resu
     return Result(**_common(planned), status=status, reason=reason)  # type: ignore[arg-type]
 
 
-def lost(planned: PlannedGate, reason: str, facts: Mapping[str, JSON] | None = None) -> Result:
+def lost(planned: PlannedGate, reason: str) -> Result:
     """The result of a gate whose process or runner was lost: an error, never a gap."""
     return Result(**_common(planned), status="error", reason=reason)  # type: ignore[arg-type]
