@@ -86,7 +86,8 @@ def test_the_exit_code_is_the_state() -> None:
 )
 def test_a_status_and_requirement_make_a_state(status: str, requirement: str, code: int) -> None:
     fields: Any = {"status": status, "requirement": requirement}
-    assert exit_code(run_of((Result(id="pre.a", phase="pre", **fields),))) == code
+    beside = Result(id="pre.b", phase="pre", status="pass")  # an observed gate alone decides nothing
+    assert exit_code(run_of((Result(id="pre.a", phase="pre", **fields), beside))) == code
 
 
 def test_a_hold_without_missing_evidence_is_a_warning() -> None:

@@ -116,14 +116,13 @@ def _meets(installed: Version, operator: str, text: str) -> bool:
     if operator == "~=":
         return installed.key >= limit.key and _starts(installed, limit.epoch, limit.release[:-1])
     same_base = installed.base == limit.base
-    if operator == "<":  # <2 does not admit 2rc1
-        return installed.key < limit.key and not (
-            _unfinished(installed) and same_base and not _unfinished(limit)
-        )
-    if operator == ">":  # >2 does not admit 2.post1
-        return installed.key > limit.key and not (
-            installed.post is not None and same_base and limit.post is None
-        )
+    if operator == "<":  # <2 does not admit 2rc1, which is on the way to it
+        same_post = (installed.pre, installed.post) == (limit.pre, limit.post)
+        towards = same_base and _unfinished(installed) and (limit.post is None or same_post)
+        return installed.key < limit.key and not (towards and not _unfinished(limit))
+    if operator == ">":  # >2 does not admit 2.post1, which is 2 mended
+        mended = same_base and installed.pre == limit.pre and installed.post is not None
+        return installed.key > limit.key and not (mended and limit.post is None and limit.dev is None)
     return {
         "==": installed.key == limit.key,
         "!=": installed.key != limit.key,
