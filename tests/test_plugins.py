@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gatekeeper.plugins import entry_points
+from gatekeeper.entrypoints import entry_points
 
 GOOD = "from gatekeeper import pre\n\n@pre\ndef good(ctx):\n    ctx.check(True)\n"
 
