@@ -16,6 +16,7 @@ from gatekeeper.errors import UsageError, nearest
 from gatekeeper.execute.run import Executed, Isolation, Observer, execute
 from gatekeeper.execute.schedule import Options
 from gatekeeper.model import Header, Result, Run, RunPhase, Subject, Verdict
+from gatekeeper.paths import expanded
 from gatekeeper.plan import Plan, make_plan, phases_of
 from gatekeeper.plugins import Plugins
 from gatekeeper.project import Project, ProjectRequest
@@ -153,10 +154,17 @@ def _given(configured: Mapping[str, str], asked: Mapping[str, str], root: Path, 
 
 
 def _value_or_file(value: str, base: Path) -> str:
-    path = base / Path(value).expanduser()
-    if not value.startswith(("{", "[", '"')) and (path.exists() or not _is_json(value)):
+    path = base / expanded(value)
+    if not value.startswith(("{", "[", '"')) and (_exists(path) or not _is_json(value)):
         return f"@{path}"
     return value
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a value too long for a name
+        return False
 
 
 def _is_json(value: str) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from msgspec import Struct, field
 
 from gatekeeper.model import JSON, Finding, Phase, RunPhase, Status, Subject, worst
+from gatekeeper.paths import expanded
 from gatekeeper.plain import plain, text
 
 if TYPE_CHECKING:
@@ -374,7 +375,7 @@ class Context:
 
     def path(self, path: str | os.PathLike[str]) -> Path:
         """A path of the configuration: relative ones start at the project, `~` is the home folder."""
-        return self.root / Path(path).expanduser()
+        return self.root / expanded(path)
 
     @property
     def env(self) -> Mapping[str, str]:

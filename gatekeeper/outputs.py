@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from gatekeeper.errors import UsageError, nearest
+from gatekeeper.paths import expanded
 from gatekeeper.reporting import Report
 
 REPORT_DIR_FILES = {"junit": "junit.xml", "json": "report.json", "html": "report.html"}
@@ -41,9 +42,7 @@ def targets(
         elif equals and not place:
             problems.append(f"--format {asked}: a path is missing after '='")
         else:
-            found.append(
-                Target(reports[name], None if place in ("", "-") else cwd / Path(place).expanduser())
-            )
+            found.append(Target(reports[name], None if place in ("", "-") else cwd / expanded(place)))
     if report_dir is not None:
         found += [
             Target(reports[n], cwd / report_dir / file)

@@ -146,10 +146,6 @@ class Secret(str):
         result.reference = value if content is not value else ""
         return result
 
-    @property
-    def is_reference(self) -> bool:
-        return bool(self.reference)
-
     def __repr__(self) -> str:
         return f"Secret({self.reference or '***'!r})"
 

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from gatekeeper.errors import UsageError
 from gatekeeper.model import JSON, Result, Since, Subject
+from gatekeeper.paths import expanded
 
 _DIGEST = "sha256:"
 
@@ -45,10 +46,15 @@ def subject_of(asked: str | None, name: str, artifact: str | None, root: Path, c
             return Subject(name)
         if what.startswith(_DIGEST):
             return Subject(name, _checked(what, asked))
-        return Subject(name, digest_of(cwd / Path(what).expanduser()))
+        return Subject(name, digest_of(cwd / expanded(what)))
     if artifact is None:
         return Subject(name)
-    found = sorted(path for path in root.glob(artifact) if path.is_file())
+    try:
+        found = sorted(path for path in root.glob(artifact) if path.is_file())
+    except (ValueError, NotImplementedError) as error:
+        raise UsageError(
+            f"[subject] artifact = {artifact!r}: expected a pattern within the project, such as dist/*.whl: {error}"
+        ) from None
     if len(found) > 1:
         names = ", ".join(str(path.relative_to(root)) for path in found[:5])
         raise UsageError(f"[subject] artifact = {artifact!r} means {len(found)} files, expected one: {names}")

@@ -133,6 +133,24 @@ def test_a_wrong_command_line_is_exit_4_with_one_clear_message(project, argument
     assert outcome.stdout == ""
 
 
+@pytest.mark.parametrize("artifact", ["/abs/*.whl", "", "**x"])
+def test_an_artifact_that_is_no_pattern_is_a_usage_error(project, artifact):
+    project.write({"gatekeeper.toml": f'[subject]\nartifact = "{artifact}"\n'})
+    outcome = project.command("run", "pre", "good")
+    assert (outcome.exit_code, "[subject] artifact = " in outcome.stderr) == (4, True)
+
+
+@pytest.mark.parametrize("given", ["7" * 5000, "~nosuchuser-here/file.json"])
+def test_an_input_that_cannot_be_a_file_name_here_breaks_nothing(project, given):
+    outcome = project.run("pre", "good", "--input", f"x={given}")
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+
+
+def test_the_home_of_nobody_is_a_path_that_is_not_there(project):
+    outcome = project.command("run", "pre", "good", "--subject", "a@~nosuchuser-here")
+    assert (outcome.exit_code, "~nosuchuser-here: No such file" in outcome.stderr) == (4, True)
+
+
 def test_reports_are_written_beside_the_terminal_view(project):
     outcome = project.run("pre", "good", "--report-dir", "reports")
     assert {path.name for path in (project.root / "reports").iterdir()} == {"junit.xml", "report.json"}

@@ -1,12 +1,11 @@
 """`gatekeeper report`: a recorded run in any format."""
 
-from pathlib import Path
-
 import click
 
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.cli.recorded import recorded, render
 from gatekeeper.cli.terminal import When
+from gatekeeper.paths import expanded
 
 
 @click.command("report")
@@ -41,6 +40,6 @@ def report_command(
     gatekeeper report term reports/report.json -vv
     """
     project = load_project(config, profile)
-    path = None if output in (None, "-") else project.cwd / Path(str(output)).expanduser()
+    path = None if output in (None, "-") else project.cwd / expanded(str(output))
     (found,) = recorded(project, [run])
     render(project, found, form, path, color=color, verbosity=verbose)

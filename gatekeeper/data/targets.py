@@ -13,6 +13,7 @@ from gatekeeper.data.schema import Refusals, Schema
 from gatekeeper.data.searches import Lines
 from gatekeeper.data.streams import MISSING, Batch, batches, items
 from gatekeeper.errors import DataError, nearest
+from gatekeeper.paths import expanded
 
 STREAMS = ("jsonl", "csv", "tsv", "parquet")
 KINDS = (*DOCUMENTS, *STREAMS, "text", "binary")
@@ -22,7 +23,7 @@ def matching(root: Path, pattern: str) -> list[Path]:
     """The files of a path, or of a pattern with `*`, `?`, `[…]`, `**`, sorted; relative ones start at
     `root`.
     """
-    path = root / Path(pattern).expanduser()
+    path = root / expanded(pattern)
     if path.exists() or not glob.has_magic(pattern):
         return [path] if path.exists() or path.is_symlink() else []
     return sorted(Path(found) for found in glob.glob(str(path), recursive=True) if not os.path.isdir(found))
@@ -30,7 +31,7 @@ def matching(root: Path, pattern: str) -> list[Path]:
 
 def similar(root: Path, pattern: str) -> str:
     """` Did you mean 'orders.json'?` for a path that does not exist."""
-    path = root / Path(pattern).expanduser()
+    path = root / expanded(pattern)
     try:
         names = [entry.name for entry, _ in zip(os.scandir(path.parent), range(10_000), strict=False)]
     except OSError:

@@ -1,6 +1,5 @@
 """One attempt of one task, in the process that was made for it."""
 
-import time
 from typing import Any
 
 import msgspec
@@ -137,7 +136,3 @@ def decoded(data: bytes) -> Frame | None:
         return msgspec.json.decode(data, type=Frame)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-
-
-def now() -> float:
-    return time.monotonic()

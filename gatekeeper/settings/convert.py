@@ -16,6 +16,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 
 from gatekeeper.errors import nearest
+from gatekeeper.paths import expanded
 from gatekeeper.quantities import PARSED, Budget, Quantity, Secret, show
 from gatekeeper.settings.fields import default_of
 
@@ -165,7 +166,7 @@ def _secret(value: str, root: FilePath | None) -> Secret:
     """Read a secret; a relative file starts at `root`."""
     absolute = value
     if value.startswith("file:"):
-        absolute = f"file:{(root or FilePath()) / FilePath(value.removeprefix('file:')).expanduser()}"
+        absolute = f"file:{(root or FilePath()) / expanded(value.removeprefix('file:'))}"
     secret = Secret.parse(absolute)
     if secret.reference:
         secret.reference = str(value)

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from gatekeeper.errors import UsageError
+from gatekeeper.paths import expanded
 from gatekeeper.settings.layers import Layer
 
 NAMES = ("gatekeeper.toml", ".config/gatekeeper.toml", "pyproject.toml", "gatekeeper.json")
@@ -53,7 +54,7 @@ def named(path: Path, cwd: Path) -> Found:
     Raises:
         UsageError: there is none, or it can't be read as what it should be.
     """
-    path = Path(os.path.abspath(cwd / path.expanduser()))
+    path = Path(os.path.abspath(cwd / expanded(path)))
     label = _label(path, cwd)
     if path.is_dir():
         raise UsageError(f"{label}: is a folder; name the configuration's file in it")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from gatekeeper.paths import expanded
 from gatekeeper.quantities import Duration, Size
 from gatekeeper.settings.layers import EnvironmentVariable, Layer
 
@@ -166,7 +167,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def gates_paths(self) -> tuple[Path, ...]:
         """The folders that the project's own gate files are in."""
-        return tuple(self.root / Path(path).expanduser() for path in self.project.gates)
+        return tuple(self.root / expanded(path) for path in self.project.gates)
 
     @property
     def config_name(self) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatekeeper.errors import UsageError, nearest
+from gatekeeper.paths import expanded
 from gatekeeper.store.errors import NoStore, StoreError
 from gatekeeper.store.pending import spill
 from gatekeeper.store.rows import Pruned, ResultRow, RunRow, Written
@@ -42,7 +43,7 @@ def path_of(url: str | Path) -> Path:
     text = str(url)
     scheme, separator, rest = text.partition("://")
     if not separator:
-        return Path(text).expanduser()
+        return expanded(text)
     if scheme in ("postgresql", "postgres"):
         raise UsageError(
             f"store {scheme}://…: PostgreSQL is not in this version; use a path or sqlite:///PATH"
@@ -54,7 +55,7 @@ def path_of(url: str | Path) -> Path:
         raise UsageError(
             f"store {text!r}: expected sqlite:///PATH, with three slashes (four for an absolute path)"
         )
-    return Path(rest[1:]).expanduser()
+    return expanded(rest[1:])
 
 
 def open_store(
