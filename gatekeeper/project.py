@@ -11,7 +11,7 @@ from gatekeeper import plugins as plugin_loading
 from gatekeeper.errors import UsageError
 from gatekeeper.model import Gate
 from gatekeeper.plugins import Plugins
-from gatekeeper.settings import Flag, Resolved, Settings, load, resolve
+from gatekeeper.settings import Flag, ProjectSettings, Resolved, Settings, load, resolve
 from gatekeeper.store import FILE_NAME, path_of
 
 STATE = ".gatekeeper"
@@ -38,11 +38,22 @@ class Project:
         self.settings: Settings = load(
             self.cwd, config=config, profile=request.profile, overrides=overrides, problems=wrong
         )
+        wrong += self._missing_folders()
         self.plugins: Plugins = plugin_loading.load(
             self.settings.root, self.settings.gates_paths, self.settings.plugins.disable
         )
         if wrong:
             self._refuse(wrong)
+
+    def _missing_folders(self) -> list[str]:
+        """Folders of gates that the configuration names and that aren't there: their gates would silently not run."""
+        named = zip(self.settings.project.gates, self.settings.gates_paths, strict=True)
+        default = ProjectSettings().gates
+        return [
+            f"[project] gates: no folder {text!r}"
+            for text, path in named
+            if text not in default and not path.is_dir()
+        ]
 
     def _refuse(self, wrong: Sequence[str]) -> NoReturn:
         """All mistakes of the configuration at once: what is wrong in general, then the gates' own."""

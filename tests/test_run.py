@@ -133,6 +133,12 @@ def test_a_wrong_command_line_is_exit_4_with_one_clear_message(project, argument
     assert outcome.stdout == ""
 
 
+def test_a_configured_folder_of_gates_that_is_not_there_is_a_usage_error(project):
+    project.write({"gatekeeper.toml": '[project]\ngates = ["gates", "gats"]\n'})
+    outcome = project.command("run", "pre", "good")
+    assert (outcome.exit_code, "[project] gates: no folder 'gats'" in outcome.stderr) == (4, True)
+
+
 @pytest.mark.parametrize("artifact", ["/abs/*.whl", "", "**x"])
 def test_an_artifact_that_is_no_pattern_is_a_usage_error(project, artifact):
     project.write({"gatekeeper.toml": f'[subject]\nartifact = "{artifact}"\n'})
