@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 from pairing import Against, Candidate, Comparison, Figure, parser, publish, take_turns, timed
 
-from gatekeeper.context import Saved
 from gatekeeper.model import Counts, Finding, Header, Result, Run, Subject, Verdict
+from gatekeeper.rundata import Saved
 from gatekeeper.store.rows import Record
 from gatekeeper.store.sqlite import SqliteStore
 

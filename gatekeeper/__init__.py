@@ -13,6 +13,7 @@ from gatekeeper.model import Finding, Gate, Reason, Result, Run, Subject, Verdic
 from gatekeeper.plain import printable, strict_json
 from gatekeeper.quantities import Budget, Duration, Floor, Percent, Quantity, Secret, Size, show
 from gatekeeper.reporting import PlanSummary, Report, Stream, View, rendered
+from gatekeeper.rundata import FlowData
 from gatekeeper.samples import Events, Readings, SampleSource, Series
 from gatekeeper.wording import summary
 
@@ -26,6 +27,7 @@ __all__ = [
     "Events",
     "Finding",
     "Floor",
+    "FlowData",
     "Gate",
     "GatekeeperError",
     "Percent",

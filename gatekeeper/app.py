@@ -10,12 +10,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field, structs
 
-from gatekeeper.context import RunData, Saved
 from gatekeeper.decide import Policy, count, decide
 from gatekeeper.errors import UsageError, nearest
 from gatekeeper.execute.run import Executed, Isolation, Observer, execute
 from gatekeeper.execute.schedule import Options
-from gatekeeper.model import Header, Result, Run, RunPhase, Subject, Verdict
+from gatekeeper.model import PHASES, Header, Phase, Result, Run, RunPhase, Subject, Verdict
 from gatekeeper.paths import expanded
 from gatekeeper.plan import Plan, make_plan, phases_of
 from gatekeeper.plugins import Plugins
@@ -23,6 +22,7 @@ from gatekeeper.project import Project, ProjectRequest
 from gatekeeper.record import environment, new_run_id, stamp, subject_of, utc_now, with_since
 from gatekeeper.redact import redact, secrets_in
 from gatekeeper.remembering import last_failed, saved_before, since
+from gatekeeper.rundata import RunData, Saved
 from gatekeeper.select import Selection
 from gatekeeper.settings import Settings, digest
 from gatekeeper.store import path_of
@@ -33,6 +33,8 @@ class RunRequest(Struct, frozen=True, kw_only=True):
 
     project: ProjectRequest
     phase: RunPhase
+    phases: tuple[Phase, ...] = PHASES
+    """Of a run around a flow (`exec`), only the gates of these."""
     selection: Selection = Selection()
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
@@ -86,7 +88,7 @@ def prepare(project: Project, request: RunRequest) -> Prepared:
     selection = structs.replace(request.selection, last_failed=bool(failed))
     plan = make_plan(
         request.phase, project.gates, resolved, settings, project.plugins,
-        selection=selection, failed=failed, cwd=project.cwd,
+        phases=request.phases, selection=selection, failed=failed, cwd=project.cwd,
     )  # fmt: skip
     before, more = _before(project, subject, request)
     run = new_run_id(now)
@@ -195,7 +197,7 @@ def _samples(project: Project, request: RunRequest) -> tuple[tuple[str, str], ..
 
 
 def _before(project: Project, subject: Subject, request: RunRequest) -> tuple[Saved | None, list[str]]:
-    if request.phase == "pre" or (request.pre is None and not request.remember):
+    if request.phase in ("pre", "exec") or (request.pre is None and not request.remember):
         return None, []
     return saved_before(project, subject, request.pre)
 
@@ -211,7 +213,18 @@ def carry_out(
     Raises:
         GatekeeperError: the runner itself broke.
     """
-    executed = execute(
+    return conclude(project, prepared, run_plan(project, prepared, observer, isolation))
+
+
+def run_plan(
+    project: Project, prepared: Prepared, observer: Observer, isolation: Isolation | None = None
+) -> Executed:
+    """Run the plan: one result for each of its gates.
+
+    Raises:
+        GatekeeperError: the runner itself broke.
+    """
+    return execute(
         prepared.plan,
         prepared.data,
         project.plugins,
@@ -221,7 +234,6 @@ def carry_out(
         project=msgspec.json.encode((prepared.request, prepared.data)),
         clean=partial(redact, secrets=prepared.secrets) if prepared.secrets else None,
     )
-    return _concluded(project, prepared, executed)
 
 
 def load_for_worker(line: bytes) -> tuple[Plan, RunData, Plugins]:
@@ -229,11 +241,14 @@ def load_for_worker(line: bytes) -> tuple[Plan, RunData, Plugins]:
     request, data = msgspec.json.decode(line, type=tuple[RunRequest, RunData])
     project = Project(request.project)
     resolved = project.resolved(phases_of(request.phase))
-    plan = make_plan(request.phase, project.gates, resolved, project.settings, project.plugins)
+    plan = make_plan(
+        request.phase, project.gates, resolved, project.settings, project.plugins, phases=request.phases
+    )
     return plan, data, project.plugins
 
 
-def _concluded(project: Project, prepared: Prepared, executed: Executed) -> Finished:
+def conclude(project: Project, prepared: Prepared, executed: Executed) -> Finished:
+    """Decide over the results, and make their record."""
     import gatekeeper
 
     gathered = executed.gathered
@@ -261,7 +276,7 @@ def _concluded(project: Project, prepared: Prepared, executed: Executed) -> Fini
     if not executed.interrupted:
         run = structs.replace(run, verdict=_decided(project.plugins, run))
     saved = None
-    if prepared.request.phase == "pre" or gathered.saved:
+    if prepared.request.phase == "pre" or (gathered.saved and prepared.request.phase == "all"):
         saved = Saved(run.id, run.header.started, run.subject, gathered.saved, gathered.saved_failed)
     return Finished(run, saved)
 

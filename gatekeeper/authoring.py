@@ -50,6 +50,7 @@ class GateDecorator:
         facts: facts that the gate reads, gathered once and before it: `"host"`, or a plugin's.
         requirement: `"required"` (default), `"advisory"` or `"observe"`.
         timeout, retry_for: seconds or a text such as `"5s"`; `retries`: how many further attempts.
+        flow: for a post gate, take part only where gatekeeper ran the flow itself, so that there is a `ctx.flow`.
         name: the gate's name where it differs from the function's.
 
     Raises:
@@ -78,6 +79,7 @@ class GateDecorator:
         timeout: str | float | None = None,
         retries: int | None = None,
         retry_for: str | float | None = None,
+        flow: bool = False,
         name: str | None = None,
     ) -> Callable[[_Configured[S]], Gate]: ...
 
@@ -94,6 +96,7 @@ class GateDecorator:
         timeout: str | float | None = None,
         retries: int | None = None,
         retry_for: str | float | None = None,
+        flow: bool = False,
         name: str | None = None,
     ) -> Callable[[_Plain], Gate]: ...
 
@@ -109,6 +112,8 @@ class GateDecorator:
         before = options.get("before")
         if before is not None and self._phase == "pre":
             raise TypeError(f"pre.{name}: only a post gate has something before it (before=…)")
+        if options.get("flow") and self._phase == "pre":
+            raise TypeError(f"pre.{name}: only a post gate comes after the flow (flow=…)")
         for words in ("needs", "tags", "facts"):
             value = options.get(words, ())
             if isinstance(value, str):

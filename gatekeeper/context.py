@@ -3,17 +3,17 @@
 import inspect
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from math import isinf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from msgspec import Struct, field
-
-from gatekeeper.model import JSON, Finding, Phase, RunPhase, Status, Subject, worst
+from gatekeeper.model import JSON, Finding, Phase, Status, worst
 from gatekeeper.paths import expanded
 from gatekeeper.plain import plain, text
+from gatekeeper.rundata import Before, Facts, FlowData, Given, RunData, Skip, Unknown
 
 if TYPE_CHECKING:
     from gatekeeper.facts import Host
@@ -23,13 +23,8 @@ if TYPE_CHECKING:
 
 MAX_FINDINGS = 1_000
 
-
-class Skip(Exception):
-    """Ends a gate: it does not apply here."""
-
-
-class Unknown(Exception):
-    """Ends a gate: there is no data, or not enough to tell."""
+CLOCK_STEP = 2.0
+"""Seconds by which the times of files may lag behind the clock (FAT has steps of 2 s)."""
 
 
 def always_true(value: Any) -> str | None:
@@ -41,131 +36,6 @@ def always_true(value: Any) -> str | None:
     if inspect.isgenerator(value) or inspect.isasyncgen(value):
         return f"the {type(value).__name__} is always true; use all(…) or any(…)"
     return None
-
-
-class Saved(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a pre run left for its post run: `values` by key, and `failed`: why a key is missing."""
-
-    run: str = ""
-    started: str = ""
-    subject: Subject = Subject("")
-    values: dict[str, JSON] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-
-
-class RunData(Struct, frozen=True, kw_only=True):
-    """The data of a run that its gates share. Plain data, so that a spawned worker can be given it."""
-
-    root: str
-    phase: RunPhase = "pre"
-    run: str = ""
-    subject: Subject = Subject("")
-    inputs: dict[str, str] = field(default_factory=dict)
-    outputs: dict[str, str] = field(default_factory=dict)
-    samples: tuple[tuple[str, str], ...] = ()
-    before: Saved | None = None
-    store: str | None = None
-    started: float = 0.0
-
-
-class Before(Mapping[str, Any]):
-    """What the pre run saved. A key that it did not save ends the gate as `unknown`, with what to do about it."""
-
-    def __init__(self, saved: Saved | None) -> None:
-        self._saved = saved
-
-    @property
-    def run(self) -> str | None:
-        """The id of the pre run, or None where there is none."""
-        return self._saved.run if self._saved else None
-
-    @property
-    def started(self) -> str | None:
-        """When the pre run started, UTC, ISO 8601."""
-        return self._saved.started if self._saved else None
-
-    def __getitem__(self, key: str) -> Any:
-        if self._saved is None:
-            raise Unknown("no pre run of this subject was found: run `gatekeeper run pre` before the flow")
-        if key in self._saved.values:
-            return self._saved.values[key]
-        if key in self._saved.failed:
-            raise Unknown(
-                f"the pre run {self._saved.run} could not record {key!r}: {self._saved.failed[key]}"
-            )
-        raise Unknown(f"the pre run {self._saved.run} saved nothing as {key!r}: was the gate added after it?")
-
-    def __contains__(self, key: object) -> bool:
-        return self._saved is not None and key in self._saved.values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._saved.values if self._saved else ())
-
-    def __len__(self) -> int:
-        return len(self._saved.values) if self._saved else 0
-
-
-class Given(Mapping[str, Any]):
-    """Named inputs or outputs, loaded when they are first used.
-
-    What starts as JSON is that value. A file ending in `.json`, `.toml` or `.yaml` is its content, `.jsonl` and `.csv`
-    are the list of their records; any other is its `Path`. `path(name)` is the file itself.
-    """
-
-    def __init__(self, kind: str, given: Mapping[str, str]) -> None:
-        self._kind, self._given = kind, given
-        self._loaded: dict[str, Any] = {}
-
-    def path(self, name: str) -> Path:
-        """The file given for `name`."""
-        value = self._given[name]
-        if not value.startswith("@"):
-            raise Unknown(f"{self._kind} {name!r} was given as a value, not as a file")
-        return Path(value[1:])
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._given:
-            from gatekeeper.errors import nearest
-
-            raise Unknown(
-                f"no {self._kind} {name!r} was given: --{self._kind} {name}=FILE{nearest(name, [*self._given])}"
-            )
-        if name not in self._loaded:
-            from gatekeeper.data import load_given
-
-            self._loaded[name] = load_given(self._given[name])
-        return self._loaded[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._given
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._given)
-
-    def __len__(self) -> int:
-        return len(self._given)
-
-
-class Facts(Mapping[str, Any]):
-    """Shared facts by name. One that no gate declared is gathered by the gate that asks."""
-
-    def __init__(self, gathered: Mapping[str, JSON], gather: Mapping[str, Callable[[], Any]]) -> None:
-        self._gathered, self._gather = dict(gathered), gather
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._gathered:
-            if name not in self._gather:
-                from gatekeeper.errors import nearest
-
-                raise KeyError(f"no plugin contributes the fact {name!r}.{nearest(name, [*self._gather])}")
-            self._gathered[name] = plain(self._gather[name]())
-        return self._gathered[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({**self._gather, **self._gathered})
-
-    def __len__(self) -> int:
-        return len({**self._gather, **self._gathered})
 
 
 class Context:
@@ -414,14 +284,38 @@ class Context:
 
     @cached_property
     def samples(self) -> "Readings":
-        """What the measurements given by `--samples` and `[[samples]]` say, all files together."""
+        """What was measured: by gatekeeper of a flow that it ran, and in the files of `--samples` and `[[samples]]`.
+
+        Of a quantity that both measured, the flow's own files are believed; a note says so. A file that the flow did
+        not write is unknown: it tells of another time.
+        """
         from gatekeeper.samples import Readings
 
         sources = self._plugins.sources() if self._plugins else {}
-        result = Readings()
+        told = Readings()
         for source, path in self.data.samples:
-            result += sources[source].read(Path(path))
-        return result
+            self._refuse_stale(path)
+            told += sources[source].read(Path(path))
+        return told.over(self.data.measured)
+
+    def _refuse_stale(self, path: str) -> None:
+        flow = self.data.flow
+        with suppress(OSError):
+            if flow is not None and (written := os.stat(path).st_mtime) < flow.began - CLOCK_STEP:
+                ago = flow.began - written
+                raise Unknown(
+                    f"{path} was written {ago:.0f} s before the flow began: it says nothing about this flow"
+                )
+
+    @property
+    def flow(self) -> FlowData:
+        """What gatekeeper saw of the flow that it ran; unknown in a run that ran none.
+
+        A gate declared with `@post(flow=True)` takes part only where there is one.
+        """
+        if self.data.flow is None:
+            raise Unknown("gatekeeper did not run the flow itself: see gatekeeper exec, gatekeeper.flow")
+        return self.data.flow
 
     @cached_property
     def history(self) -> "History":

@@ -221,7 +221,8 @@ class Gate(Struct, frozen=True, kw_only=True):
     `function(ctx)` or `function(ctx, settings)`; `before(ctx)` or `before(ctx, settings)`, for a post gate, runs
     with the pre phase, and what it returns is `ctx.before[<this gate's id>]` in the post phase. `facts` names the
     facts that it uses, so that they are gathered once and before it (undeclared ones work, gathered by the gate
-    itself). `needs` are ids; None for a limit means the run's default.
+    itself). `needs` are ids; None for a limit means the run's default. `flow`: it takes part only in
+    runs in which gatekeeper runs the flow itself (phase `exec`).
     """
 
     function: Callable[..., Any]
@@ -240,6 +241,7 @@ class Gate(Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     retries: int | None = None
     retry_for: float | None = None
+    flow: bool = False
     file: str = ""
     line: int = 0
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from gatekeeper.errors import UsageError, nearest
+from gatekeeper.model import Run
 from gatekeeper.paths import expanded
-from gatekeeper.reporting import Report
+from gatekeeper.reporting import Report, View, rendered
 
 REPORT_DIR_FILES = {"junit": "junit.xml", "json": "report.json", "html": "report.html"}
 """What `--report-dir` writes, of the formats that there are."""
@@ -67,6 +68,23 @@ def _conflicts(found: Sequence[Target]) -> list[str]:
     paths = [target.path for target in found if target.path is not None]
     problems += [f"--format: two reports go to {path}" for path in {p for p in paths if paths.count(p) > 1}]
     return problems
+
+
+def write_reports(asked: Sequence[Target], run: Run, view: View) -> list[str]:
+    """Write the reports that go to files; what went wrong, one sentence for each that could not be written."""
+    return [
+        problem for target in asked if target.path and (problem := _written(target, target.path, run, view))
+    ]
+
+
+def _written(target: Target, path: Path, run: Run, view: View) -> str | None:
+    try:
+        write_atomic(path, rendered(target.report, run, view))
+    except OSError as error:
+        return f"report {target.report.name} could not be written to {path}: {error.strerror or error}"
+    except Exception as error:
+        return f"report {target.report.name} broke: {type(error).__name__}: {error}"
+    return None
 
 
 def _write_through(path: Path, data: bytes) -> None:

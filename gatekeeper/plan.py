@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, structs
 
 from gatekeeper.errors import UsageError, nearest
-from gatekeeper.model import PHASES, REQUIREMENTS, Gate, Phase, Requirement, RunPhase, Source
+from gatekeeper.model import PHASES, REQUIREMENTS, Gate, Phase, Requirement, Result, RunPhase, Source
 from gatekeeper.plain import text
 from gatekeeper.plugins import Plugins, source_of
 from gatekeeper.select import Candidate, Selection, select
@@ -48,8 +48,8 @@ class DraftPlan(Struct, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What a run will do. `snapshots` are post gates whose `before` runs with this (pre) run; `partial` means that it
-    isn't all of its phase.
+    """What a run will do. `snapshots` are post gates whose `before` runs with its pre phase; `partial` means that it
+    isn't all of its phase; `earlier` are results of gates that ran before this part of the run did.
     """
 
     phase: RunPhase
@@ -57,6 +57,13 @@ class Plan(Struct, frozen=True, kw_only=True):
     snapshots: tuple[PlannedGate, ...] = ()
     partial: bool = False
     notes: tuple[str, ...] = ()
+    earlier: tuple[Result, ...] = ()
+
+    def part(self, phase: Phase, earlier: tuple[Result, ...] = ()) -> "Plan":
+        """What of a run around a flow takes place before it, or after it."""
+        gates = tuple(planned for planned in self.gates if planned.phase == phase)
+        snapshots = self.snapshots if phase == "pre" else ()
+        return structs.replace(self, gates=gates, snapshots=snapshots, earlier=earlier)
 
     @property
     def ids(self) -> list[str]:
@@ -77,11 +84,12 @@ def make_plan(
     settings: "Settings",
     plugins: Plugins,
     *,
+    phases: Sequence[Phase] = PHASES,
     selection: Selection = Selection(),
     failed: Sequence[str] = (),
     cwd: Path | None = None,
 ) -> Plan:
-    """The plan of a run of `phase`.
+    """The plan of a run of `phase`, of those of its phases that are among `phases`.
 
     `failed` are the gates that `--last-failed` means.
 
@@ -92,8 +100,9 @@ def make_plan(
     everything = [planned for gate in enabled for planned in _planned(gate, resolved[gate.id], settings)]
     _refuse_twice(everything)
     everything = _with_needs(everything, {gate.id for gate in gates})
-    wanted = [planned for planned in everything if planned.phase in phases_of(phase)]
-    absent = _absent(gates, enabled, phase)
+    taken = [name for name in phases_of(phase) if name in phases]
+    wanted = [p for name in taken for p in everything if p.phase == name and _applies(p.gate, phase)]
+    absent = _absent(gates, enabled, taken, phase)
     chosen = select([_candidate(planned) for planned in wanted], selection, failed, cwd or Path.cwd(), absent)
     draft = DraftPlan(phase=phase, gates=[planned for planned in wanted if planned.id in chosen])
     _modify(draft, plugins, {planned.id for planned in wanted})
@@ -101,10 +110,12 @@ def make_plan(
     fixed = [structs.replace(p, needs=tuple(n for n in p.needs if n in ids)) for p in draft.gates]
     _refuse_cycles(fixed)
     snapshots = [p for p in everything if p.gate.before is not None] if phase == "pre" else []
+    if phase == "exec":
+        snapshots = [p for p in fixed if p.gate.before is not None]
     return Plan(
         phase=phase,
         gates=tuple(fixed),
-        snapshots=() if selection.is_partial else tuple(snapshots),
+        snapshots=() if selection.is_partial and phase == "pre" else tuple(snapshots),
         partial=selection.is_partial or len(ids) < len(wanted),
         notes=tuple(_without_disabled(fixed, {gate.id for gate in gates} - {gate.id for gate in enabled})),
     )
@@ -169,14 +180,22 @@ def _refuse_twice(planned: Sequence[PlannedGate]) -> None:
         raise UsageError(*problems)
 
 
-def _absent(gates: Sequence[Gate], enabled: Sequence[Gate], phase: RunPhase) -> dict[str, str]:
+def _applies(gate: Gate, phase: RunPhase) -> bool:
+    return phase == "exec" or not gate.flow
+
+
+def _absent(
+    gates: Sequence[Gate], enabled: Sequence[Gate], taken: Sequence[Phase], phase: RunPhase
+) -> dict[str, str]:
     """Gates that this run can't take, and why."""
-    other = [gate for gate in gates if gate.phase not in phases_of(phase)]
     on = {gate.id for gate in enabled}
     off = "is switched off by the configuration (enabled = false)"
-    return {gate.id: f"is a gate of the {gate.phase} phase" for gate in other} | {
-        gate.id: off for gate in gates if gate.id not in on
-    }
+    flow = "takes part only where gatekeeper runs the flow (gatekeeper exec, gatekeeper.flow, pytest --gatekeeper)"
+    return (
+        {gate.id: f"is a gate of the {gate.phase} phase" for gate in gates if gate.phase not in taken}
+        | {gate.id: flow for gate in gates if not _applies(gate, phase)}
+        | {gate.id: off for gate in gates if gate.id not in on}
+    )
 
 
 def _with_needs(planned: list[PlannedGate], known: set[str]) -> list[PlannedGate]:

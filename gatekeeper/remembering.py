@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatekeeper.context import Saved
 from gatekeeper.errors import GatekeeperError, UsageError
 from gatekeeper.model import Result, Run, Since, Subject
 from gatekeeper.project import Project
+from gatekeeper.rundata import Saved
 from gatekeeper.store import NoStore, open_store, spill
 
 if TYPE_CHECKING:

@@ -1,11 +1,12 @@
 """What a report is: a rendering of a run. Reports are plugins (hook `gatekeeper_reports`) and see only records."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct, field
 
-from gatekeeper.model import Result, Run
+from gatekeeper.model import Counts, Decision, Result, Run, Status
 
 
 class PlanSummary(Struct, frozen=True, kw_only=True):
@@ -17,6 +18,36 @@ class PlanSummary(Struct, frozen=True, kw_only=True):
     sources: Sequence[str] = ()
     profile: str | None = None
     config: str | None = None
+
+
+class PastRun(Struct, frozen=True, kw_only=True):
+    """An earlier run in a row of them. `started` is UTC, ISO 8601."""
+
+    id: str
+    started: str
+    decision: Decision
+    complete: bool = True
+    partial: bool = False
+    counts: Counts = Counts()
+
+
+class Past(Protocol):
+    """Runs of the same subject and phase before the one that is reported, read from history when first asked.
+
+    Everything is empty where there are none, and where history can't be read: `problem` then says why.
+    """
+
+    problem: str
+
+    @property
+    def runs(self) -> Sequence[PastRun]:
+        """The last of them, at most 30, oldest first."""
+
+    def statuses(self, gates: Sequence[str]) -> Mapping[str, Mapping[str, Status]]:
+        """By gate, and then by the id of the run: how these gates ended in `runs`."""
+
+    def values(self, gates: Sequence[str]) -> Mapping[tuple[str, str, str | None], Sequence[float]]:
+        """By gate, finding and unit: what these gates measured in `runs`, oldest first, one value for each run."""
 
 
 class View(Struct, kw_only=True):
@@ -33,6 +64,10 @@ class View(Struct, kw_only=True):
     again: str = ""
     """The command that runs what failed once more, with this run's own options; empty where nobody knows."""
     closing: list[tuple[str, str]] = field(default_factory=list)
+    root: Path | None = None
+    """The folder of the project, which the sources of gates are relative to; None where nobody knows."""
+    past: Past | None = None
+    """Earlier runs; None where history is not to be read, or is another machine's."""
 
 
 class Stream(Protocol):

@@ -102,6 +102,20 @@ class Readings(Struct, frozen=True):
     def __add__(self, other: "Readings") -> "Readings":
         return Readings(self.series + other.series, self.events + other.events, self.notes + other.notes)
 
+    def over(self, other: "Readings") -> "Readings":
+        """These, and of `other` what these don't tell: a name that both have means these, and a note says so."""
+        names = {series.name for series in self.series} | {events.name for events in self.events}
+        hidden = names & ({series.name for series in other.series} | {events.name for events in other.events})
+        notes = tuple(
+            f"{name}: the flow's own measurement is used, not gatekeeper's" for name in sorted(hidden)
+        )
+        rest = Readings(
+            tuple(item for item in other.series if item.name not in hidden),
+            tuple(item for item in other.events if item.name not in hidden),
+            other.notes + notes,
+        )
+        return self + rest
+
     def select(self, selector: "str | Selector") -> tuple[Series, ...]:
         """The series that `name` or `name{label="value"}` means.
 

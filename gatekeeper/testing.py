@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gatekeeper.context import Context, RunData, Saved
+from gatekeeper.context import Context
 from gatekeeper.errors import UsageError
 from gatekeeper.execute.evaluate import call, consume, evaluate
 from gatekeeper.model import JSON, Gate, Result, Run, Subject, Verdict
+from gatekeeper.rundata import RunData, Saved
 from gatekeeper.settings.convert import Problem, convert
 
 try:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gatekeeper.context import Saved
 from gatekeeper.model import Counts, Finding, Header, Result, Run, Source, Status, Subject, Verdict
+from gatekeeper.rundata import Saved
 from gatekeeper.store import open_store, spill
 from gatekeeper.store.sqlite import SqliteStore
 

@@ -3,9 +3,10 @@
 import pytest
 
 from gatekeeper.asserts import asserting
-from gatekeeper.context import Context, RunData
+from gatekeeper.context import Context
 from gatekeeper.execute.evaluate import evaluate
 from gatekeeper.plugins import load_file
+from gatekeeper.rundata import RunData
 
 
 @pytest.fixture

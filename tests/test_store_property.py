@@ -7,7 +7,6 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatekeeper.context import Saved
 from gatekeeper.model import (
     STATUSES,
     Attempt,
@@ -23,6 +22,7 @@ from gatekeeper.model import (
     Subject,
     Verdict,
 )
+from gatekeeper.rundata import Saved
 from runs import result, run, store_in
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

@@ -4,26 +4,24 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
-from importlib import import_module
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from gatekeeper.app import Finished, Prepared, RunRequest, carry_out, notify, prepare
+from gatekeeper.app import Finished, RunRequest, carry_out, prepare
 from gatekeeper.cli import complain
 from gatekeeper.cli.project import complete_formats, complete_gates, project_options, project_request
-from gatekeeper.cli.terminal import Printer, view_of
-from gatekeeper.context import Saved
+from gatekeeper.cli.shown import Shown
+from gatekeeper.cli.terminal import view_of
 from gatekeeper.errors import GatekeeperError, UsageError
-from gatekeeper.execute.run import Observer
-from gatekeeper.model import INTERNAL_ERROR, Result
+from gatekeeper.model import INTERNAL_ERROR
 from gatekeeper.outputs import Target, targets, write_atomic
 from gatekeeper.project import Project
 from gatekeeper.remembering import remember
-from gatekeeper.reporting import PlanSummary, Stream, View, rendered
+from gatekeeper.rundata import Saved
 from gatekeeper.select import Selection
 
 
@@ -98,7 +96,9 @@ def run_command(**options: Any) -> int:
     asked = targets(options["formats"], report_dir, project.plugins.reports(), project.cwd)
     prepared = prepare(project, request)
     verbosity = -1 if options["quiet"] else options["verbose"]
-    shown = Shown(project, prepared, asked, view_of(sys.stdout, options["color"], verbosity))
+    view = view_of(sys.stdout, options["color"], verbosity)
+    view.again = _again(request)
+    shown = Shown(project, prepared, asked, view)
     with (
         plugins_may_not_exit(),
         redirect_stdout(sys.stderr),
@@ -175,84 +175,6 @@ def _sample(given: str) -> tuple[str, str]:
     return source, path
 
 
-class Shown(Observer):
-    """The run as it is seen: the stream on stdout, the progress line, and the plugins that observe."""
-
-    def __init__(self, project: Project, prepared: Prepared, asked: Sequence[Target], view: View) -> None:
-        self._project, self._asked, self._view = project, asked, view
-        self._printer = Printer()
-        self._remembers = prepared.request.remember
-        view.again = _again(prepared.request)
-        self._stdout = next((target.report for target in asked if target.path is None), None)
-        self._stream: Stream | None = None
-        self._progress = _progress(prepared)
-        if self._stdout is not None and self._stdout.stream is not None:
-            self._stream = self._stdout.stream(view)
-            self._printer.write(self._stream.begin(_summary(project, prepared)))
-
-    def started(self, gate: str) -> None:
-        if self._progress is not None:
-            self._progress.started(gate)
-
-    def result(self, result: Result) -> None:
-        if self._progress is not None:
-            self._progress.ended(result.id)
-        if self._stream is not None:
-            text = self._stream.result(result)
-            if text and self._progress is not None:
-                self._progress.clear()
-            self._printer.write(text)
-        notify(self._project.plugins, result, complain)
-
-    def idle(self) -> None:
-        """Load what the end of the run needs, while gates run."""
-        modules = {name for target in self._asked for name in target.report.imports}
-        if self._remembers:
-            modules.add("gatekeeper.store.sqlite")
-        for name in sorted(modules):
-            with suppress(ImportError):  # said when the report is rendered
-                import_module(name)
-
-    def tick(self) -> None:
-        if self._progress is not None:
-            self._progress.draw()
-
-    def finish(self, finished: Finished, *, exit_zero: bool) -> bool:
-        """Write the reports; True when one that was asked for could not be written."""
-        if self._progress is not None:
-            self._progress.clear()
-        failures = [
-            problem for target in self._asked if target.path and (problem := _write(target, finished))
-        ]
-        complain(*failures)
-        written = [str(target.path) for target in self._asked if target.path is not None]
-        if written and not failures:
-            self._view.closing.append(
-                ("reports", "  ".join(_short(path, self._project.cwd) for path in written))
-            )
-        if exit_zero and finished.run.verdict.exit_code and finished.run.header.complete:
-            self._view.closing.append(("exit", "0 is the exit code of this process (--exit-zero)"))
-        return self._print(finished) or bool(failures)
-
-    def _print(self, finished: Finished) -> bool:
-        try:
-            if self._stream is not None:
-                self._printer.write(self._stream.end(finished.run))
-            elif self._stdout is not None:
-                self._printer.write(rendered(self._stdout, finished.run, self._view))
-        except Exception as error:
-            complain(
-                f"report {self._stdout.name if self._stdout else ''} broke: {type(error).__name__}: {error}"
-            )
-            return True
-        if self._printer.failure is not None:
-            complain(f"the report could not be written to stdout: {self._printer.failure.strerror}")
-            return True
-        if self._stream is None or (self._stdout and self._stdout.name != "term"):
-            complain(*(f"note: {note}" for note in finished.run.notes))
-        return False
-
-
 def _again(request: RunRequest) -> str:
     """The command that runs what failed once more, on the same data."""
     project = request.project
@@ -264,55 +186,6 @@ def _again(request: RunRequest) -> str:
     words += [word for source, path in request.samples for word in ("--samples", f"{source}:{path}")]
     words += ["--subject", request.subject] if request.subject is not None else []
     return shlex.join(words)
-
-
-def _progress(prepared: Prepared) -> Any:
-    if not sys.stderr.isatty() or not sys.stdout.isatty():
-        return None
-    from gatekeeper.cli.progress import Progress
-
-    timeouts = {planned.id: planned.timeout for planned in prepared.plan.gates}
-    return Progress(len(prepared.plan.gates), timeouts)
-
-
-def _summary(project: Project, prepared: Prepared) -> PlanSummary:
-    header = prepared.header
-    return PlanSummary(
-        run=header.id,
-        phase=header.phase,
-        gates=prepared.plan.ids,
-        sources=_places(project, prepared),
-        profile=header.profile,
-        config=header.config,
-    )
-
-
-def _places(project: Project, prepared: Prepared) -> list[str]:
-    """Where the planned gates come from: folders of the project, and how many plugins."""
-    files = {planned.gate.file for planned in prepared.plan.gates}
-    root = project.settings.root
-    inside = sorted(
-        {str(Path(file).parent.relative_to(root)) for file in files if Path(file).is_relative_to(root)}
-    )
-    outside = len({file for file in files if not Path(file).is_relative_to(root)})
-    return [f"{folder}/" for folder in inside] + (
-        [f"{outside} plugin{'s' if outside > 1 else ''}"] if outside else []
-    )
-
-
-def _write(target: Target, finished: Finished) -> str | None:
-    assert target.path is not None  # only files come here
-    try:
-        write_atomic(target.path, rendered(target.report, finished.run, View(color=False)))
-    except OSError as error:
-        return f"report {target.report.name} could not be written to {target.path}: {error.strerror or error}"
-    except Exception as error:
-        return f"report {target.report.name} broke: {type(error).__name__}: {error}"
-    return None
-
-
-def _short(path: str, cwd: Path) -> str:
-    return str(Path(path).relative_to(cwd)) if Path(path).is_relative_to(cwd) else path
 
 
 def _save_failed(project: Project, finished: Finished, request: RunRequest) -> bool:

@@ -7,7 +7,6 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from gatekeeper.context import Unknown
 from gatekeeper.data.filesettings import FileSettings
 from gatekeeper.data.schema import Schema
 from gatekeeper.data.streams import MISSING
@@ -15,9 +14,11 @@ from gatekeeper.data.targets import Target, matching, similar
 from gatekeeper.errors import nearest
 from gatekeeper.model import Finding
 from gatekeeper.quantities import Budget
+from gatekeeper.rundata import Unknown
 
 if TYPE_CHECKING:
-    from gatekeeper.context import Context, Given
+    from gatekeeper.context import Context
+    from gatekeeper.rundata import Given
 
 
 def target_of(ctx: "Context", spec: FileSettings, given: "Given", flag: str) -> Target | None:

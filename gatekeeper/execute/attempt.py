@@ -5,12 +5,13 @@ from typing import Any
 import msgspec
 
 from gatekeeper.asserts import asserting
-from gatekeeper.context import Context, RunData
+from gatekeeper.context import Context
 from gatekeeper.execute.evaluate import Evaluation, call, consume, evaluate
 from gatekeeper.execute.schedule import Gathered, Task
 from gatekeeper.hookspecs import hookimpl
 from gatekeeper.model import JSON
 from gatekeeper.plugins import Plugins
+from gatekeeper.rundata import RunData
 
 MAX_FRAME = 16 * 2**20
 """Bytes that one attempt may send: findings, saved values or a fact."""

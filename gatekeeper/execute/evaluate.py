@@ -7,10 +7,11 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from gatekeeper.context import Context, Skip, Unknown
+from gatekeeper.context import Context
 from gatekeeper.errors import GatekeeperError
 from gatekeeper.model import JSON, Finding, Status, worst
 from gatekeeper.plain import text
+from gatekeeper.rundata import Skip, Unknown
 from gatekeeper.wording import summary
 
 CHECKED_NOTHING = "checked nothing: no finding was recorded and no assert executed"

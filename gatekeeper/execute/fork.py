@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gatekeeper.context import RunData
 from gatekeeper.execute import processes
 from gatekeeper.execute.attempt import MAX_FRAME, World, decoded
 from gatekeeper.execute.capture import Capture
@@ -31,6 +30,7 @@ from gatekeeper.execute.schedule import Gathered, Options, Outcome, Schedule, Ta
 from gatekeeper.model import Finding, Output
 from gatekeeper.plan import Plan
 from gatekeeper.plugins import Plugins
+from gatekeeper.rundata import RunData
 
 if TYPE_CHECKING:
     from gatekeeper.execute.run import Collector
@@ -120,7 +120,9 @@ def run_forked(plan: Plan, data: RunData, plugins: Plugins, options: Options, co
     for fd in (control, report, *(writer for slot in slots for writer in slot.writers)):
         os.close(fd)
     # made only now, so that the forker doesn't carry it
-    runner = ForkedRun(tasks, Schedule(tasks, options, now), slots, command, events, pid, collected)
+    runner = ForkedRun(
+        tasks, Schedule(tasks, options, now, plan.earlier), slots, command, events, pid, collected
+    )
     with _stopping(command, pid) as interrupts:
         try:
             runner.carry_out(interrupts)

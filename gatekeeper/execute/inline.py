@@ -11,11 +11,11 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from gatekeeper.context import RunData
 from gatekeeper.execute.attempt import World, perform
 from gatekeeper.execute.schedule import Options, Outcome, Schedule, Task, tasks_of
 from gatekeeper.plan import Plan
 from gatekeeper.plugins import Plugins
+from gatekeeper.rundata import RunData
 
 if TYPE_CHECKING:
     from gatekeeper.execute.run import Collector
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def run_inline(plan: Plan, data: RunData, plugins: Plugins, options: Options, collected: "Collector") -> bool:
     """Carry out the plan here. True when it was interrupted."""
-    schedule = Schedule(tasks_of(plan), options, monotonic())
+    schedule = Schedule(tasks_of(plan), options, monotonic(), plan.earlier)
     world = World(data, plugins, schedule.gathered)
     interrupted = False
     here = Path.cwd()

@@ -7,11 +7,11 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from gatekeeper.context import RunData
 from gatekeeper.execute.schedule import Gathered, Options, lost
 from gatekeeper.model import Result
 from gatekeeper.plan import Plan
 from gatekeeper.plugins import Plugins
+from gatekeeper.rundata import RunData
 
 Isolation = Literal["fork", "spawn", "none"]
 R = TypeVar("R", Result, Gathered)

@@ -81,11 +81,13 @@ class _State(Struct):
 class Schedule:
     """The order of one run. Times are `time.monotonic()` seconds, given by the caller."""
 
-    def __init__(self, tasks: Sequence[Task], options: Options, now: float) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], options: Options, now: float, earlier: Sequence[Result] = ()
+    ) -> None:
         self._options = options
         self._end = None if options.deadline is None else now + options.deadline
         self.gathered = Gathered()
-        self.results: dict[str, Result] = {}
+        self.results: dict[str, Result] = {result.id: result for result in earlier}
         self._fresh: list[Result] = []
         self._ready: deque[_State] = deque()
         self._waiting: dict[str, _State] = {}
@@ -96,6 +98,8 @@ class Schedule:
         self._output_left = options.output_total
         for task in tasks:
             self._enter(task)
+        for result in earlier:  # gates that need these wait no longer
+            self._release(result.id)
 
     def _enter(self, task: Task) -> None:
         waits: set[str] = set()
@@ -304,6 +308,11 @@ def _unrun(state: _State, status: Literal["skip", "error"], reason: str) -> Resu
             findings=(Finding("attempt", last.status, message=last.reason),),
         )
     return Result(**_common(planned), status=status, reason=reason)  # type: ignore[arg-type]
+
+
+def unneeded(planned: PlannedGate, reason: str) -> Result:
+    """The result of a gate that had nothing to look at, since what it comes after did not take place."""
+    return Result(**_common(planned), status="skip", reason=reason)  # type: ignore[arg-type]
 
 
 def lost(planned: PlannedGate, reason: str) -> Result:

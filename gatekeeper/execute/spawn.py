@@ -136,7 +136,7 @@ class _Pool:
     """Threads that each drive one worker at a time; the schedule is the caller's alone."""
 
     def __init__(self, plan: Plan, project: bytes, options: Options, collected: "Collector") -> None:
-        self._schedule = Schedule(tasks_of(plan), options, monotonic())
+        self._schedule = Schedule(tasks_of(plan), options, monotonic(), plan.earlier)
         self._project, self._collected = project, collected
         self._done: Queue[tuple[Task, Outcome]] = Queue()
         self._idle: list[Worker] = []

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from gatekeeper.context import Saved
 from gatekeeper.model import Run
 from gatekeeper.plain import strict_json
+from gatekeeper.rundata import Saved
 from gatekeeper.store.rows import Record
 
 FOLDER = "pending"

@@ -1,11 +1,11 @@
 """What is asked of a store, in SQL that both SQLite and PostgreSQL speak."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gatekeeper.context import Saved
 from gatekeeper.errors import UsageError
 from gatekeeper.model import Counts, Run, RunPhase, Since, Status, Subject
+from gatekeeper.rundata import Saved
 from gatekeeper.store.find import find
 from gatekeeper.store.rows import ResultRow, RunRow, decoded
 
@@ -166,6 +166,46 @@ class Queries:
         )
         return [value for value, unit in reversed(rows) if unit == rows[0][1]]
 
+    # -- many gates in a few runs ---------------------------------------------------------------------------
+
+    def statuses(
+        self, subject: str, gates: Sequence[str], runs: Sequence[str]
+    ) -> dict[str, dict[str, Status]]:
+        """How gates of a subject ended, by gate and then by run; only those that took part."""
+        found: dict[str, dict[str, Status]] = {}
+        numbers = self._numbers(runs)
+        for some in _batches(gates) if numbers else ():
+            rows = self._rows(
+                f"SELECT gate, run, status FROM results WHERE subject = ? AND gate IN ({places(len(some))}) "
+                "AND run >= ? AND run <= ?",
+                (subject, *some, min(numbers), max(numbers)),
+            )
+            for gate, number, status in rows:
+                if number in numbers:
+                    found.setdefault(gate, {})[numbers[number]] = status
+        return found
+
+    def measured(
+        self, gates: Sequence[str], runs: Sequence[str]
+    ) -> dict[tuple[str, str, str | None], list[float]]:
+        """Values of findings by gate, name and unit, oldest run first; of several of one name in a run, the first."""
+        found: dict[tuple[str, str, str | None], dict[int, float]] = {}
+        numbers = self._numbers(runs)
+        for some in _batches(gates) if numbers else ():
+            rows = self._rows(
+                f"SELECT run, gate, finding, unit, value FROM samples WHERE run IN ({places(len(numbers))}) "
+                f"AND gate IN ({places(len(some))}) ORDER BY run, gate, finding, position",
+                (*numbers, *some),
+            )
+            for number, gate, finding, unit, value in rows:
+                found.setdefault((gate, finding, unit), {}).setdefault(number, value)
+        return {key: [*values.values()] for key, values in found.items()}
+
+    def _numbers(self, runs: Sequence[str]) -> dict[int, str]:
+        """The ids of recorded runs by their numbers."""
+        sql = f"SELECT number, id FROM runs WHERE id IN ({places(len(runs))})"
+        return dict(self._rows(sql, (*runs,))) if runs else {}
+
     def _number(self, run: str | None) -> int:
         """The number of a recorded run, to go on before it; beyond all for one that is not recorded."""
         rows = self._rows("SELECT number FROM runs WHERE id = ?", (run,)) if run else []
@@ -176,3 +216,16 @@ def _run_row(row: tuple[Any, ...]) -> RunRow:
     values = dict(zip(LISTED.split(", "), row, strict=True))
     values["counts"] = decoded(values["counts"].encode(), Counts, values["id"])
     return RunRow(**{**values, "complete": bool(values["complete"]), "partial": bool(values["partial"])})
+
+
+BATCH = 500
+"""Values in one list of a query: far below what any database takes."""
+
+
+def _batches(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (values[start : start + BATCH] for start in range(0, len(values), BATCH))
+
+
+def places(count: int) -> str:
+    """So many parameters of a query: `?, ?, ?`."""
+    return ", ".join("?" * count)

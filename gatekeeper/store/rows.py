@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gatekeeper.context import Saved
 from gatekeeper.model import Counts, Decision, Requirement, Run, RunPhase, Status
 from gatekeeper.plain import strict_json
+from gatekeeper.rundata import Saved
 from gatekeeper.store.errors import StoreError
 
 COMPRESS_FROM = 32_768

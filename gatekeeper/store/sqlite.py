@@ -11,12 +11,12 @@ from typing import Any, Self
 
 import msgspec
 
-from gatekeeper.context import Saved
 from gatekeeper.model import Run
+from gatekeeper.rundata import Saved
 from gatekeeper.store import pending
 from gatekeeper.store.connect import close, connect
 from gatekeeper.store.errors import StoreError, explain
-from gatekeeper.store.queries import LISTED, Queries
+from gatekeeper.store.queries import LISTED, Queries, places
 from gatekeeper.store.rows import Pruned, Record, Written, encoded, samples
 
 BUSY_TIMEOUT = 10.0
@@ -122,7 +122,7 @@ class SqliteStore(Queries):
             msgspec.json.encode(run.counts).decode(), document, saved,
         )  # fmt: skip
         cursor = self._connection.execute(
-            f"INSERT INTO runs ({LISTED}, document, saved) VALUES ({_places(14)}) "
+            f"INSERT INTO runs ({LISTED}, document, saved) VALUES ({places(14)}) "
             "ON CONFLICT (id) DO NOTHING",
             row,
         )
@@ -134,12 +134,12 @@ class SqliteStore(Queries):
     def _insert_results(self, run: Run, number: int | None) -> None:
         self._connection.executemany(
             "INSERT INTO results (subject, gate, run, status, requirement, duration_s) "
-            f"VALUES ({_places(6)}) ON CONFLICT DO NOTHING",
+            f"VALUES ({places(6)}) ON CONFLICT DO NOTHING",
             [(run.subject.name, r.id, number, r.status, r.requirement, r.duration_s) for r in run.results],
         )
         self._connection.executemany(
             "INSERT INTO samples (run, gate, finding, position, value, unit, n) "
-            f"VALUES ({_places(7)}) ON CONFLICT DO NOTHING",
+            f"VALUES ({places(7)}) ON CONFLICT DO NOTHING",
             [(number, s.gate, s.finding, s.position, s.value, s.unit, s.n) for s in samples(run)],
         )
 
@@ -251,10 +251,6 @@ class SqliteStore(Queries):
             yield
         except (sqlite3.Error, OSError) as error:
             raise explain(error, self.path) from error
-
-
-def _places(count: int) -> str:
-    return ", ".join("?" * count)
 
 
 _DOOM = """INSERT INTO doomed SELECT number FROM (

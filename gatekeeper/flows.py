@@ -1,0 +1,1 @@
+"""Gates around Python code."""
