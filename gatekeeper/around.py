@@ -76,4 +76,5 @@ class Around:
 
 def may_start(verdict: Verdict) -> bool:
     """Whether the pre gates let the flow start. Where none ran, none stands against it: the post gates decide."""
-    return verdict.decision == "proceed" or any(reason.status == "empty" for reason in verdict.reasons)
+    nothing = verdict.decision == "none" and all(reason.status == "empty" for reason in verdict.reasons)
+    return verdict.decision == "proceed" or nothing

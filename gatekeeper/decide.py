@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatekeeper.model import EXIT_CODES, INTERRUPTED, NO_GATES, Counts, Decision, Reason, Result, Verdict
 
@@ -37,7 +37,8 @@ def decide(
         )
     decisive = [result for result in results if result.status != "skip" and result.requirement != "observe"]
     if not decisive and len(results) == len(planned):
-        return _nothing(results, planned)
+        found = _nothing(results, planned)
+        return structs.replace(found, reasons=(*found.reasons, *_freezes(policy)))
     blocking = [
         reason_of(r) for r in results if r.requirement == "required" and r.status in ("fail", "error")
     ]
@@ -49,14 +50,16 @@ def decide(
     ]
     holding = [reason_of(r) for r in results if r.requirement == "required" and _is_open(r)]
     holding += _beyond_warnings(results, policy.max_warnings)
-    holding += [
-        Reason(status="freeze", text=f"a freeze window is active: {freeze}") for freeze in policy.freezes
-    ]
+    holding += _freezes(policy)
     if blocking:
         return verdict("block", [*blocking, *holding])
     if holding:
         return verdict("hold", holding)
     return verdict("proceed", [reason_of(r) for r in results if is_warning(r)])
+
+
+def _freezes(policy: Policy) -> list[Reason]:
+    return [Reason(status="freeze", text=f"a freeze window is active: {freeze}") for freeze in policy.freezes]
 
 
 def verdict(decision: Decision, reasons: Iterable[Reason] = (), *, decided_by: str = "gatekeeper") -> Verdict:
