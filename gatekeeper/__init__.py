@@ -5,17 +5,20 @@ The public names. Further public modules: `gatekeeper.data` (reading and validat
 say alike) and `gatekeeper.testing`.
 """
 
-from gatekeeper.authoring import post, pre
-from gatekeeper.context import Context
-from gatekeeper.errors import DataError, GatekeeperError, UsageError
-from gatekeeper.hookspecs import hookimpl
-from gatekeeper.model import Finding, Gate, Reason, Result, Run, Subject, Verdict
-from gatekeeper.plain import printable, strict_json
-from gatekeeper.quantities import Budget, Duration, Floor, Percent, Quantity, Secret, Size, show
-from gatekeeper.reporting import PlanSummary, Report, Stream, View, rendered
-from gatekeeper.rundata import FlowData
-from gatekeeper.samples import Events, Readings, SampleSource, Series
-from gatekeeper.wording import summary
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gatekeeper.authoring import post, pre
+    from gatekeeper.context import Context
+    from gatekeeper.errors import DataError, GatekeeperError, UsageError
+    from gatekeeper.hookspecs import hookimpl
+    from gatekeeper.model import Finding, Gate, Reason, Result, Run, Subject, Verdict
+    from gatekeeper.plain import printable, strict_json
+    from gatekeeper.quantities import Budget, Duration, Floor, Percent, Quantity, Secret, Size, show
+    from gatekeeper.reporting import PlanSummary, Report, Stream, View, rendered
+    from gatekeeper.rundata import FlowData
+    from gatekeeper.samples import Events, Readings, SampleSource, Series
+    from gatekeeper.wording import summary
 
 __version__ = "0.1.0"
 
@@ -57,3 +60,32 @@ __all__ = [
     "strict_json",
     "summary",
 ]
+
+_HOMES = {
+    "authoring": "post pre",
+    "context": "Context",
+    "errors": "DataError GatekeeperError UsageError",
+    "hookspecs": "hookimpl",
+    "model": "Finding Gate Reason Result Run Subject Verdict",
+    "plain": "printable strict_json",
+    "quantities": "Budget Duration Floor Percent Quantity Secret Size show",
+    "reporting": "PlanSummary Report Stream View rendered",
+    "rundata": "FlowData",
+    "samples": "Events Readings SampleSource Series",
+    "wording": "summary",
+}
+"""Where each public name lives. They are loaded when they are first used: `import gatekeeper` itself costs nothing."""
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    for module, names in _HOMES.items():
+        if name in names.split():
+            value = globals()[name] = getattr(import_module(f"gatekeeper.{module}"), name)
+            return value
+    raise AttributeError(f"module 'gatekeeper' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *globals()]
