@@ -91,6 +91,7 @@ def prepare(project: Project, request: RunRequest) -> Prepared:
         phases=request.phases, selection=selection, failed=failed, cwd=project.cwd,
     )  # fmt: skip
     before, more = _before(project, subject, request)
+    policy, said = project.policy_used(resolved)
     run = new_run_id(now)
     data = RunData(
         root=str(settings.root),
@@ -103,6 +104,7 @@ def prepare(project: Project, request: RunRequest) -> Prepared:
         before=before,
         store=project.store_url,
         started=began,
+        trusted=project.trusted,
     )
     header = Header(
         id=run,
@@ -113,6 +115,7 @@ def prepare(project: Project, request: RunRequest) -> Prepared:
         profile=settings.profile,
         config=settings.config_name,
         pre_run=before.run if before else None,
+        policy=policy,
     )
     deadline = settings.run.deadline
     return Prepared(
@@ -129,7 +132,7 @@ def prepare(project: Project, request: RunRequest) -> Prepared:
         subject=subject,
         policy=Policy(settings.run.max_warnings, tuple(_frozen(settings, now))),
         secrets=secrets_in(item.values for item in resolved.values()),
-        notes=(*notes, *more, *plan.notes),
+        notes=(*notes, *more, *plan.notes, *said),
         began=began,
     )
 

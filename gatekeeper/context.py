@@ -247,6 +247,18 @@ class Context:
         """A path of the configuration: relative ones start at the project, `~` is the home folder."""
         return self.root / expanded(path)
 
+    def policy_path(self, path: str | os.PathLike[str]) -> Path:
+        """The same for a file or folder with rules (a schema, a golden file): with `--policy-from`, the trusted ref's.
+
+        Raises:
+            UsageError: it can't be read from there.
+        """
+        if self.data.trusted is None:
+            return self.path(path)
+        from gatekeeper.policy import located
+
+        return located(self.data.trusted, self.path(path))
+
     @property
     def env(self) -> Mapping[str, str]:
         """The environment variables."""

@@ -13,6 +13,8 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, field
 
+from gatekeeper.plain import printable
+
 SCHEMA = "gatekeeper.report/1"
 
 Phase: TypeAlias = Literal["pre", "post"]
@@ -103,7 +105,8 @@ class Result(Struct, frozen=True, kw_only=True):
     """One gate's outcome in a run.
 
     `reason` says, for anything but a pass, what decided the status; `blocked_by` names the gate for whose sake
-    this one was not run; `flaky` means that it passed after an attempt that did not.
+    this one was not run; `flaky` means that it passed after an attempt that did not; `flow` that it takes part only
+    where gatekeeper runs the flow itself.
     """
 
     id: str
@@ -120,6 +123,7 @@ class Result(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     blocked_by: str | None = None
     flaky: bool = False
+    flow: bool = False
     since: Since | None = None
 
     @property
@@ -156,6 +160,13 @@ class Verdict(Struct, frozen=True):
     decided_by: str = "gatekeeper"
     original: "Verdict | None" = None
 
+    def __str__(self) -> str:
+        """The decision, and a line for each reason: `BLOCK   post.outputs fail: orders.jsonl is missing`."""
+        reasons = [f"{r.gate} {r.status}: {r.text}" if r.gate else r.text for r in self.reasons]
+        lines = [printable(" ".join(reason.split())) for reason in reasons] or [""]
+        beneath = "\n" + 8 * " "
+        return f"{self.decision.upper():<8}{beneath.join(lines)}".rstrip()
+
 
 class Subject(Struct, frozen=True):
     """What a verdict is about; `digest` is `sha256:…` of the artifact where there is one."""
@@ -164,9 +175,40 @@ class Subject(Struct, frozen=True):
     digest: str | None = None
 
 
+class TrustedRef(Struct, frozen=True, kw_only=True):
+    """A commit that a project's policy (configuration, gates, rules) is taken from, instead of its working tree.
+
+    It was asked for as `ref`. `top` is the top folder of the working tree, `git` the repository's git folder; `folder`
+    holds copies of what is needed of the commit.
+    """
+
+    ref: str
+    commit: str
+    top: str
+    git: str
+    folder: str
+
+
+class PolicyRecord(Struct, frozen=True, kw_only=True):
+    """Which policy a run used that was not the working tree's own.
+
+    `digest` is `sha256:…` over the paths and contents of all files that were taken from `commit`; `altered` are those
+    that the working tree has otherwise (or has added or removed), which were not used; `overridden` names the flags and
+    environment variables that set something beside the configuration; `imported` are files of the working tree that the
+    judging process itself had loaded, of packages that are installed from there.
+    """
+
+    ref: str
+    commit: str
+    digest: str
+    altered: tuple[str, ...] = ()
+    overridden: tuple[str, ...] = ()
+    imported: tuple[str, ...] = ()
+
+
 class Header(Struct, frozen=True, kw_only=True):
     """A run's own data. `settings_digest` names the effective configuration; `pre_run` the run that a post run is
-    compared with.
+    compared with; `policy` is None where the policy was the working tree's own.
     """
 
     id: str
@@ -179,6 +221,7 @@ class Header(Struct, frozen=True, kw_only=True):
     profile: str | None = None
     config: str | None = None
     pre_run: str | None = None
+    policy: PolicyRecord | None = None
 
 
 class Counts(Struct, frozen=True):

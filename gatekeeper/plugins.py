@@ -17,11 +17,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pluggy
+from msgspec import structs
 
 from gatekeeper import hookspecs
 from gatekeeper.entrypoints import GROUP, EntryPoint, entry_points
 from gatekeeper.errors import UsageError, nearest
-from gatekeeper.model import Gate, Source
+from gatekeeper.model import Gate, Source, TrustedRef
 from gatekeeper.plain import text
 
 if TYPE_CHECKING:
@@ -53,10 +54,11 @@ _OPTIONS = ("wrapper", "hookwrapper", "optionalhook", "tryfirst", "trylast")
 class Plugins:
     """The plugins of one run: what they contribute, each with where it comes from."""
 
-    def __init__(self, manager: Manager, origins: dict[str, str]) -> None:
+    def __init__(self, manager: Manager, origins: dict[str, str], trusted: TrustedRef | None = None) -> None:
         self.manager = manager
         self.origins = origins
         """Name of a plugin → where it comes from, in words."""
+        self._trusted = trusted
         self._sources: dict[str, SampleSource] | None = None
 
     @classmethod
@@ -84,7 +86,7 @@ class Plugins:
         _refuse_twice(found)
         if settings is not None:
             _refuse_overwritten(modules, found)
-        return found
+        return found if self._trusted is None else _in_work_tree(found, self._trusted)
 
     def reports(self) -> dict[str, "Report"]:
         from gatekeeper.reporting import Report
@@ -152,6 +154,13 @@ class Plugins:
         return f"{name} ({self.origins.get(name, 'unknown place')})"
 
 
+def _in_work_tree(gates: Sequence[Gate], trusted: TrustedRef) -> list[Gate]:
+    """Gates of a commit, each with the file that people know it by, rather than its copy."""
+    from gatekeeper.policy import in_work_tree
+
+    return [structs.replace(gate, file=in_work_tree(trusted, gate.file)) for gate in gates]
+
+
 def _by_name(kind: str, contributed: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     owners: dict[str, str] = {}
@@ -193,8 +202,13 @@ def _refuse_overwritten(modules: Sequence[ModuleType], found: Sequence[Gate]) ->
 # -- loading -----------------------------------------------------------------------------------------------------------
 
 
-def load(root: Path | None, folders: Sequence[Path], disable: Sequence[str] = ()) -> Plugins:
-    """All plugins: of installed distributions, and of a project's gate folders.
+def load(
+    root: Path | None,
+    folders: Sequence[Path],
+    disable: Sequence[str] = (),
+    trusted: TrustedRef | None = None,
+) -> Plugins:
+    """All plugins: of installed distributions, and of a project's gate folders, which may be copies of a commit's.
 
     Raises:
         UsageError: for every plugin that can't be imported, has an unknown hook or hook argument, or bears the name of
@@ -202,9 +216,9 @@ def load(root: Path | None, folders: Sequence[Path], disable: Sequence[str] = ()
     """
     manager = Manager(GROUP)
     manager.add_hookspecs(hookspecs)
-    plugins = Plugins(manager, {})
+    plugins = Plugins(manager, {}, trusted)
     problems: list[str] = []
-    installed = entry_points(sys.path)
+    installed = entry_points(sys.path if trusted is None else _trusted_path(trusted))
     _refuse_unknown_disabled(disable, installed, problems)
     for entry in installed:
         if entry.name not in disable:
@@ -212,10 +226,24 @@ def load(root: Path | None, folders: Sequence[Path], disable: Sequence[str] = ()
             _register(plugins, entry.name, partial(import_module, entry.value), origin, problems)
     for folder in folders:
         for path in gate_files(folder):
-            _register(plugins, path.stem, partial(load_file, path), _shown(path, root), problems)
+            origin = _shown(path, root) if trusted is None else _shown_trusted(str(path), trusted)
+            _register(plugins, path.stem, partial(load_file, path), origin, problems)
+    if problems and trusted is not None:
+        problems = [_shown_trusted(problem, trusted) for problem in problems]
     if problems:
         raise UsageError(*problems)
     return plugins
+
+
+def _trusted_path(trusted: TrustedRef) -> list[str]:
+    from gatekeeper.policy import import_path
+
+    return import_path(trusted)
+
+
+def _shown_trusted(text: str, trusted: TrustedRef) -> str:
+    """Paths of copies as git names what the commit holds there: `origin/main:gates/gate_orders.py`."""
+    return text.replace(f"{trusted.folder}{os.sep}", f"{trusted.ref}:")
 
 
 def _refuse_unknown_disabled(

@@ -6,9 +6,13 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from gatekeeper.model import JSON, RunPhase, Subject
+from gatekeeper.model import JSON, RunPhase, Subject, TrustedRef
 from gatekeeper.plain import plain
 from gatekeeper.samples import Readings
+
+
+MISSING = "!"
+"""Begins, in place of a JSON text, why an input or output can't be given."""
 
 
 class Skip(Exception):
@@ -65,6 +69,8 @@ class RunData(Struct, frozen=True, kw_only=True):
     before: Saved | None = None
     store: str | None = None
     started: float = 0.0
+    trusted: TrustedRef | None = None
+    """The commit that rules are read from; None: the project's folder."""
     flow: FlowData | None = None
     measured: Readings = Readings()
     """What gatekeeper measured of the flow, and what the flow recorded with it."""
@@ -120,7 +126,9 @@ class Given(Mapping[str, Any]):
 
     def path(self, name: str) -> Path:
         """The file given for `name`."""
-        value = self._given[name]
+        value = self._given.get(name, "")
+        if not value or value.startswith(MISSING):
+            self[name]  # says why
         if not value.startswith("@"):
             raise Unknown(f"{self._kind} {name!r} was given as a value, not as a file")
         return Path(value[1:])
@@ -132,6 +140,8 @@ class Given(Mapping[str, Any]):
             raise Unknown(
                 f"no {self._kind} {name!r} was given: --{self._kind} {name}=FILE{nearest(name, [*self._given])}"
             )
+        if self._given[name].startswith(MISSING):
+            raise Unknown(f"the {self._kind} {name!r} is not there: {self._given[name][1:]}")
         if name not in self._loaded:
             from gatekeeper.data import load_given
 

@@ -187,7 +187,7 @@ class Project:
         environment = {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
         environment |= {"NO_COLOR": "1", "PYTHONIOENCODING": "utf-8", **self.environment}
         done = subprocess.run(
-            [sys.executable, "-m", "gatekeeper", *arguments],
+            [sys.executable, "-P", "-m", "gatekeeper", *arguments],
             cwd=self.root,
             env=environment,
             input=stdin,

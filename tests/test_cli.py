@@ -141,3 +141,20 @@ def test_all_commands_that_the_overview_names_exist():
 def test_a_misspelt_command_gets_the_nearest(gatekeeper_project):
     outcome = gatekeeper_project.command("hisotry")
     assert (outcome.exit_code, "Did you mean 'history'?" in outcome.stderr) == (4, True)
+
+
+def test_a_ctrl_c_while_gatekeeper_is_still_loading_is_no_traceback():
+    code = """if True:
+        import sys
+
+        class CtrlC:
+            def find_spec(self, name, *_):
+                if name == "click":
+                    raise KeyboardInterrupt
+
+        sys.meta_path.insert(0, CtrlC())
+        from gatekeeper.__main__ import main
+        main()
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "gatekeeper: interrupted\n")

@@ -536,9 +536,17 @@ class TestSqlite:
         assert "is no file" in check("sqlite", {"path": "."}, root=tmp_path).reason
 
     @pytest.mark.parametrize(
-        "query", ["DELETE FROM orders", "CREATE TABLE t (x)", "VACUUM", "ATTACH 'new.db' AS n"]
+        "query",
+        [
+            "DELETE FROM orders",
+            "CREATE TABLE t (x)",
+            "VACUUM",
+            "ATTACH 'new.db' AS n",
+            "VACUUM INTO 'new.db'",
+        ],
     )
-    def test_a_query_never_writes(self, database: Path, query: str) -> None:
+    def test_a_query_never_writes(self, database: Path, query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(database.parent)
         before = database.read_bytes()
         check("sqlite", {"path": database.name, "query": query}, root=database.parent)
         assert database.read_bytes() == before

@@ -13,6 +13,7 @@ from gatekeeper.project import Project
 from gatekeeper.settings import Row, gate_origins, origins
 from gatekeeper.settings.load import profiles
 from gatekeeper.settings.reading import NAMES
+from gatekeeper.wording import policy_line
 
 
 @click.group("config")
@@ -68,7 +69,9 @@ def _found(project: Project, others: Sequence[str]) -> Iterator[tuple[str, str]]
     if settings.preset:
         yield "preset", settings.preset
     yield "gates", _counted(project.gates)
-    if settings.config is not None:
+    if project.trusted is not None:
+        yield "policy", policy_line(project.trusted)
+    elif settings.config is not None:
         shadowed = [name for name in NAMES if name != "pyproject.toml" and _beside(project, name)]
         if shadowed:
             yield "not read", f"{', '.join(shadowed)}: {settings.config_name} comes first"

@@ -14,6 +14,7 @@ from gatekeeper import __version__
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.errors import GatekeeperError, UsageError
 from gatekeeper.project import Project
+from gatekeeper.wording import policy_line
 
 EXTRAS = {"psycopg": "postgres", "duckdb": "data", "pytest": "pytest"}
 
@@ -61,6 +62,8 @@ def _examine(config: str | None, profile: str | None) -> Iterator[Finding]:
         return
     name = project.settings.config_name
     yield Finding("ok", "configuration", name or "none found; defaults (gatekeeper init writes one)")
+    if project.trusted is not None:
+        yield Finding("ok", "policy", policy_line(project.trusted))
     for step in (_gates, _reports, _state, _store):
         yield from _guarded(step, project)
 

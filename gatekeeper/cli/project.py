@@ -1,5 +1,6 @@
 """What commands share: the options that say which project, and loading it."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,14 +8,22 @@ from typing import Any, TypeVar
 import click
 
 from gatekeeper.errors import GatekeeperError, UsageError
-from gatekeeper.project import Project, ProjectRequest
+from gatekeeper.model import TrustedRef
+from gatekeeper.project import POLICY_FROM, Project, ProjectRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def project_options(command: F) -> F:
-    """`--config` and `--profile`."""
+    """`--config`, `--profile`, and `--policy-from`, which is `project_request`'s to see to."""
     for option in (
+        click.option(
+            "--policy-from",
+            metavar="REF",
+            expose_value=False,
+            callback=_remember_ref,
+            help="Take configuration, gates and rules from this commit, such as origin/main.",
+        ),
         click.option(
             "--profile", metavar="NAME", help="Lay the table [profiles.NAME] over the configuration."
         ),
@@ -31,9 +40,43 @@ def project_options(command: F) -> F:
 def project_request(
     config: str | None, profile: str | None, **flags: tuple[tuple[str, ...], str, Any]
 ) -> ProjectRequest:
-    """The request for a project; flags whose value is None were not given."""
+    """The request for a project; flags whose value is None were not given.
+
+    With `--policy-from`, or else `GATEKEEPER_POLICY_FROM`, what is needed of that commit lies in a temporary folder as
+    long as the command runs.
+
+    Raises:
+        UsageError: there is no such commit.
+    """
     given = tuple(flag for flag in flags.values() if flag[2] is not None)
-    return ProjectRequest(cwd=str(Path.cwd()), config=config, profile=profile, flags=given)
+    return ProjectRequest(
+        cwd=str(Path.cwd()), config=config, profile=profile, flags=given, trusted=_trusted_ref()
+    )
+
+
+_ASKED, _TAKEN = "gatekeeper.policy_from", "gatekeeper.trusted"
+"""Under which names a command's context (`click.Context.meta`) keeps the ref that was asked for, and what it is."""
+
+
+def _remember_ref(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    ctx.meta[_ASKED] = value
+
+
+def _trusted_ref() -> TrustedRef | None:
+    """The commit that the running command takes its policy from: once, however many projects it loads."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is None:
+        return None
+    asked = ctx.meta.get(_ASKED)
+    ref = os.environ.get(POLICY_FROM) or None if asked is None else asked
+    if ref is None:
+        return None
+    if _TAKEN not in ctx.meta:
+        from gatekeeper.policy import taken
+
+        ctx.meta[_TAKEN] = ctx.find_root().with_resource(taken(ref, Path.cwd()))
+    trusted: TrustedRef = ctx.meta[_TAKEN]
+    return trusted
 
 
 def load_project(config: str | None = None, profile: str | None = None) -> Project:

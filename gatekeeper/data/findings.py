@@ -34,9 +34,9 @@ def target_of(ctx: "Context", spec: FileSettings, given: "Given", flag: str) -> 
         return None
     schema = None
     if spec.schema:
-        folder = ctx.path(spec.schema_folder) if spec.schema_folder else None
+        folder = ctx.policy_path(spec.schema_folder) if spec.schema_folder else None
         schema = Schema.read(
-            ctx.path(spec.schema),
+            ctx.policy_path(spec.schema),
             label=spec.schema,
             formats=spec.formats,
             folder=folder,

@@ -53,7 +53,7 @@ class Worker:
     def __init__(self, project: bytes) -> None:
         environment = {**os.environ, processes.MARK: f"worker of {os.getpid()}"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "gatekeeper.worker"],
+            [sys.executable, "-P", "-m", "gatekeeper.worker"],  # no module of the working directory's
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

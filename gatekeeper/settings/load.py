@@ -9,11 +9,12 @@ import msgspec
 from msgspec import Struct
 
 from gatekeeper.errors import UsageError, nearest
+from gatekeeper.model import TrustedRef
 from gatekeeper.settings.convert import EnvironmentText, Problem, convert
 from gatekeeper.settings.environment import assigned, variables
 from gatekeeper.settings.layers import Layer, Part, Path, lookup, merge, set_at
 from gatekeeper.settings.problems import lines
-from gatekeeper.settings.reading import Found, discover, named
+from gatekeeper.settings.reading import Found, discover, discover_trusted, named, named_trusted
 from gatekeeper.settings.tables import Settings, Tables
 
 
@@ -32,6 +33,7 @@ def load(
     overrides: Mapping[tuple[str, ...], Any] | None = None,
     environ: Mapping[str, str] | None = None,
     problems: list[str] | None = None,
+    trusted: TrustedRef | None = None,
 ) -> Settings:
     """The settings that count in `cwd`: flag > environment > profile > file; presets and defaults come below.
 
@@ -39,6 +41,8 @@ def load(
     of it to lay over the rest. Without them, `GATEKEEPER_CONFIG` and `GATEKEEPER_PROFILE` count.
     `overrides` are values by path, `{("run", "deadline"): Flag("--deadline", "2m")}`; the flag of a bare
     value is named after the last key. `environ` defaults to the process's.
+
+    With `trusted`, the file is that commit's; the folder that it configures is the working tree's.
 
     With a list for `problems`, mistakes in values are added to it, and defaults stand in their place: to be
     reported together with those of the gates. What can't be read at all is raised nevertheless.
@@ -50,7 +54,7 @@ def load(
     cwd = FilePath(os.path.abspath(cwd))
     if config is None and environ.get("GATEKEEPER_CONFIG"):
         config = FilePath(environ["GATEKEEPER_CONFIG"])
-    found = named(config, cwd) if config is not None else discover(cwd)
+    found = _found(cwd, config, trusted)
     chosen = profile or environ.get("GATEKEEPER_PROFILE") or None
     named_by = "--profile" if profile else "environment variable GATEKEEPER_PROFILE"
 
@@ -70,10 +74,17 @@ def load(
         root=found.root if found else cwd,
         config=found.path if found else None,
         profile=chosen,
+        trusted=trusted,
         layers=tuple(layers),
         variables=tuple(variable for variable in named_variables if variable not in general),
         **{key: getattr(tables, key) for key in tables.__struct_fields__},
     )
+
+
+def _found(cwd: FilePath, config: FilePath | None, trusted: TrustedRef | None) -> Found | None:
+    if trusted is not None:
+        return discover_trusted(trusted, cwd) if config is None else named_trusted(trusted, config, cwd)
+    return discover(cwd) if config is None else named(config, cwd)
 
 
 def _effective(tree: Mapping[str, Any], layers: Iterable[Layer], collected: list[str] | None) -> Tables:

@@ -4,13 +4,18 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct
 
 from gatekeeper.errors import UsageError
+from gatekeeper.model import TrustedRef
 from gatekeeper.paths import expanded
 from gatekeeper.settings.layers import Layer
+
+if TYPE_CHECKING:
+    from gatekeeper.policy import Object
 
 NAMES = ("gatekeeper.toml", ".config/gatekeeper.toml", "pyproject.toml", "gatekeeper.json")
 """What is looked for in a folder, the first one that exists counts; a pyproject.toml only with its table."""
@@ -43,7 +48,7 @@ def discover(cwd: Path) -> Found | None:
     for folder in folders(cwd):
         for name in NAMES:
             path = folder / name
-            if path.is_file() and (found := _open(path, folder, cwd)) is not None:
+            if path.is_file() and (found := read(path, folder, _label(path, cwd))) is not None:
                 return found
     return None
 
@@ -60,17 +65,34 @@ def named(path: Path, cwd: Path) -> Found:
         raise UsageError(f"{label}: is a folder; name the configuration's file in it")
     if not path.exists():
         raise UsageError(f"{label}: no such configuration file")
-    root = path.parent.parent if path.parent.name == ".config" else path.parent
-    found = _open(path, root, cwd)
+    found = read(path, _configured(path), label)
     if found is None:
         raise UsageError(f"{label}: has no table [tool.gatekeeper]")
     return found
 
 
-def _open(path: Path, root: Path, cwd: Path) -> Found | None:
+def _configured(path: Path) -> Path:
+    """The folder that a file configures."""
+    return path.parent.parent if path.parent.name == ".config" else path.parent
+
+
+def read(path: Path, root: Path, label: str) -> Found | None:
+    """A configuration's file; None for a `pyproject.toml` that is not about gatekeeper.
+
+    Raises:
+        UsageError: it can't be read as what it should be.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{label}: can't be read: {error.strerror or error}") from None
+    return _parsed(path, root, label, content)
+
+
+def _parsed(path: Path, root: Path, label: str, content: bytes) -> Found | None:
     """None for a `pyproject.toml` that is not about gatekeeper."""
-    label = _label(path, cwd)
-    text = _text(path, label)
+    text = _text(content, label)
     prefix: tuple[str, ...] = ()
     if path.name == "pyproject.toml":
         if "gatekeeper" not in text:
@@ -90,26 +112,82 @@ def _open(path: Path, root: Path, cwd: Path) -> Found | None:
     return Found(path, root, Layer(kind="file", data=data, label=label, text=text, prefix=prefix))
 
 
+# -- of a trusted ref --------------------------------------------------------------------------------------------------
+
+
+def discover_trusted(trusted: TrustedRef, cwd: Path) -> Found | None:
+    """The nearest configuration upwards that a commit has; found as `discover` finds the working tree's.
+
+    Raises:
+        UsageError: it can't be read as what it should be.
+    """
+    from gatekeeper.policy import held
+
+    places = [(folder, folder / name) for folder in folders(cwd) for name in NAMES]
+    objects = held(trusted, [path for _, path in places])
+    for (folder, path), item in zip(places, objects, strict=True):
+        if item is None or item.kind != "file":
+            continue
+        if (found := _read_trusted(trusted, item, path, folder, _label(path, cwd))) is not None:
+            return found
+    return None
+
+
+def named_trusted(trusted: TrustedRef, path: Path, cwd: Path) -> Found:
+    """The configuration that was asked for by name, relative to `cwd`, as a commit has it.
+
+    Raises:
+        UsageError: it has none, or it can't be read as what it should be.
+    """
+    from gatekeeper.policy import held
+
+    path = Path(os.path.abspath(cwd / expanded(path)))
+    label = f"{trusted.ref}:{_label(path, cwd)}"
+    if not path.is_relative_to(trusted.top):
+        raise UsageError(f"--policy-from {trusted.ref}: the configuration {path} lies outside of the repository")
+    (item,) = held(trusted, [path])
+    if item is None:
+        raise UsageError(f"{label}: no such configuration file")
+    if item.kind != "file":
+        raise UsageError(f"{label}: is a folder; name the configuration's file in it")
+    if not (root := _configured(path)).is_dir():
+        raise UsageError(f"{label}: configures a folder that the working tree does not have: {root}")
+    found = _read_trusted(trusted, item, path, root, _label(path, cwd))
+    if found is None:
+        raise UsageError(f"{label}: has no table [tool.gatekeeper]")
+    return found
+
+
+def _read_trusted(trusted: TrustedRef, item: "Object", path: Path, root: Path, label: str) -> Found | None:
+    """`path` as the commit has it; `root` is the folder of the working tree that it configures."""
+    from gatekeeper.policy import content, located
+
+    label = f"{trusted.ref}:{label}"
+    if item.size > MAX_BYTES:
+        raise _too_large(label)
+    found = _parsed(path, root, label, content(trusted, item))
+    return found and msgspec.structs.replace(found, path=located(trusted, path))
+
+
 def _label(path: Path, cwd: Path) -> str:
     """The path as messages show it: relative to the working directory unless that is longer."""
     relative = os.path.relpath(path, cwd)
     return min(relative, str(path), key=len) if relative.startswith("..") else relative
 
 
-def _text(path: Path, label: str) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{label}: can't be read: {error.strerror or error}") from None
+def _text(content: bytes, label: str) -> str:
     if len(content) > MAX_BYTES:
-        raise UsageError(f"{label}: is larger than {MAX_BYTES // 10**6} MB, which no configuration is")
+        raise _too_large(label)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         byte = content[error.start]
         raise UsageError(f"{label}:{line}  is not UTF-8: byte 0x{byte:02x}; save the file as UTF-8") from None
+
+
+def _too_large(label: str) -> UsageError:
+    return UsageError(f"{label}: is larger than {MAX_BYTES // 10**6} MB, which no configuration is")
 
 
 def toml(text: str, label: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from gatekeeper.model import TrustedRef
 from gatekeeper.paths import expanded
 from gatekeeper.quantities import Duration, Size
 from gatekeeper.settings.layers import EnvironmentVariable, Layer
@@ -138,13 +139,15 @@ class Tables(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """The configuration that is effective in one run; see `Tables` for what each part means.
 
-    `root` is the folder that relative paths start at: the configuration's, else the working directory.
+    `root` is the folder that relative paths start at: the configuration's, else the working directory. `trusted` is
+    the commit that the configuration was read from, None for the working tree; `config` is its file, or the copy.
     `gates` are raw tables: `gatekeeper.settings.resolve` makes settings objects of them once all gates are
     known.
     """
 
     root: Path
     config: Path | None = None
+    trusted: TrustedRef | None = None
     profile: str | None = None
     preset: str | None = None
     subject: SubjectSettings = SubjectSettings()
@@ -171,5 +174,13 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def config_name(self) -> str | None:
-        """The configuration's file as messages name it."""
-        return next((layer.label for layer in self.layers if layer.kind == "file"), None)
+        """The configuration's file, relative to where gatekeeper was started."""
+        label = next((layer.label for layer in self.layers if layer.kind == "file"), None)
+        return label if label is None or self.trusted is None else label.removeprefix(f"{self.trusted.ref}:")
+
+    @property
+    def overriding(self) -> list[str]:
+        """The flags and environment variables that set something."""
+        outer = [layer for layer in self.layers if layer.kind in ("environment", "flag")]
+        names = {name for layer in outer for name in layer.names.values()}
+        return sorted(names | {variable.name for variable in self.variables})

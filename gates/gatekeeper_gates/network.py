@@ -5,12 +5,11 @@ Nothing is contacted but the configured targets.
 
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from msgspec import Struct
 
-from gatekeeper import Budget, Context, Duration, pre, show
+from gatekeeper import Budget, Context, Duration, PolicyPath, pre, show
 
 if TYPE_CHECKING:
     from gatekeeper.net import Connected, Family, ProbeError, TlsInfo
@@ -78,7 +77,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             evidence=evidence,
         )
 
-    def observe(self, root: Path, family: "Family", within: float) -> Any:
+    def observe(self, ctx: Context, family: "Family", within: float) -> Any:
         """Ask it.
 
         Raises:
@@ -125,7 +124,7 @@ class Dns(Target, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def hint(self) -> str:
         return f"getent ahosts {self.host}"
 
-    def observe(self, root: Path, family: "Family", within: float) -> Resolved:
+    def observe(self, ctx: Context, family: "Family", within: float) -> Resolved:
         import time
 
         from gatekeeper.net import resolve
@@ -192,7 +191,7 @@ class Tcp(Target, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def hint(self) -> str:
         return f"nc -vz -w {max(1, round(self.within))} {self.host} {self.port}"
 
-    def observe(self, root: Path, family: "Family", within: float) -> Connects:
+    def observe(self, ctx: Context, family: "Family", within: float) -> Connects:
         from gatekeeper.net import Deadline, ProbeError, connect
 
         deadline = Deadline(within, f"connecting to {self.place} {self.connects} times")
@@ -241,7 +240,7 @@ class Tls(Target, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The TCP port."""
     server_name: str = ""
     """The name to ask for and verify, where it is not the host."""
-    ca_file: str = ""
+    ca_file: PolicyPath = ""
     """A PEM file with the authorities to trust instead of the system's."""
 
     @property
@@ -249,7 +248,7 @@ class Tls(Target, frozen=True, forbid_unknown_fields=True, kw_only=True):
         name = self.server_name or self.host
         return f"openssl s_client -connect {self.place} -servername {name} -verify_return_error </dev/null"
 
-    def observe(self, root: Path, family: "Family", within: float) -> "TlsInfo":
+    def observe(self, ctx: Context, family: "Family", within: float) -> "TlsInfo":
         from gatekeeper.net import tls
 
         return tls(
@@ -257,7 +256,7 @@ class Tls(Target, frozen=True, forbid_unknown_fields=True, kw_only=True):
             self.port,
             within=within,
             server_name=self.server_name or None,
-            ca_file=root / self.ca_file if self.ca_file else None,
+            ca_file=ctx.policy_path(self.ca_file) if self.ca_file else None,
             family=family,
         )
 
@@ -324,7 +323,7 @@ def _probe(ctx: Context, target: Target, family: "Family") -> Callable[[], Any]:
         within = min(float(target.within), ctx.remaining() - MARGIN)
         if within <= 0:
             raise ProbeError("timeout", f"{target.place} was not asked: the gate's own time was over")
-        return target.observe(ctx.root, family, within)
+        return target.observe(ctx, family, within)
 
     return probe
 

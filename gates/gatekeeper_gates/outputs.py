@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from gatekeeper import Budget, Context, Duration, Quantity, post
+from gatekeeper import Budget, Context, Duration, PolicyPath, Quantity, post
 
 if TYPE_CHECKING:
     from gatekeeper.data import Target
@@ -75,10 +75,10 @@ class OutputFile(Struct, frozen=True, forbid_unknown_fields=True):
     """Encoding of CSV and text, if it isn't UTF-8; one that extends ASCII."""
     sha256: str = ""
     """The file's SHA-256 in hexadecimal."""
-    schema: str = ""
+    schema: PolicyPath = ""
     """A JSON Schema file: for each record of JSON Lines, CSV, Parquet and of `records`, else for the
     document."""
-    schema_folder: str = ""
+    schema_folder: PolicyPath = ""
     """The folder whose files a relative `$ref` in the schema may name; without it `$ref` stays inside the
     schema."""
     formats: bool = True

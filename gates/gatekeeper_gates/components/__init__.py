@@ -87,6 +87,6 @@ def _probe(ctx: Context, check: Check) -> Callable[[], Any]:
             raise ProbeError(
                 "timeout", f"{check.label} was not asked: the gate's own time was over before its turn"
             )
-        return check.observe(ctx.root, within)
+        return check.observe(ctx, within)
 
     return probe

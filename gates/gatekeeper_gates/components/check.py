@@ -1,6 +1,5 @@
 """What every kind of component has in common: it is observed in a thread, then judged in order."""
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -49,7 +48,7 @@ class Check(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """A command that a person can try."""
         return ""
 
-    def observe(self, root: Path, within: float) -> Any:
+    def observe(self, ctx: Context, within: float) -> Any:
         """Ask the component.
 
         Raises:

@@ -1,7 +1,6 @@
 """Commands whose exit code says how a component is."""
 
 import shlex
-from pathlib import Path
 from typing import ClassVar
 
 from msgspec import Struct, field
@@ -59,11 +58,11 @@ class Command(Check, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def hint(self) -> str:
         return shlex.join(self.argv)
 
-    def observe(self, root: Path, within: float) -> Ended:
+    def observe(self, ctx: Context, within: float) -> Ended:
         from gatekeeper_gates.components.running import run
 
         environment = {name: str(value) for name, value in self.env.items()}
-        return run(self.argv, root / self.cwd, environment, within)
+        return run(self.argv, ctx.root / self.cwd, environment, within)
 
     def judge(self, ctx: Context, seen: Ended) -> None:
         secrets = tuple(self.env.values())

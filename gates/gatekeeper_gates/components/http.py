@@ -3,12 +3,11 @@
 import re
 import shlex
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import field
 
-from gatekeeper import Budget, Context, Secret, Size
+from gatekeeper import Budget, Context, PolicyPath, Secret, Size
 from gatekeeper_gates.components.check import Check, excerpt, shown_s
 from gatekeeper_gates.components.conditions import MISSING, Condition, at, condition, holds
 
@@ -45,9 +44,9 @@ class Http(Check, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A text that the body must contain."""
     json: dict[str, Any] = field(default_factory=dict)
     """Conditions on a JSON body by dotted path: `{ "db.status" = "up", "queue.depth" = { max = 100 } }`."""
-    schema: str = ""
+    schema: PolicyPath = ""
     """A file with a JSON Schema that the body must match."""
-    ca_file: str = ""
+    ca_file: PolicyPath = ""
     """A PEM file with the authorities to trust instead of the system's."""
     verify: bool = True
     """Whether the certificate must be valid."""
@@ -106,7 +105,7 @@ class Http(Check, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """What must not show up in an excerpt of the answer."""
         return (*self.headers.values(), str(self.body))
 
-    def observe(self, root: Path, within: float) -> "HttpResponse":
+    def observe(self, ctx: Context, within: float) -> "HttpResponse":
         from gatekeeper.net import http
 
         return http(
@@ -117,7 +116,7 @@ class Http(Check, frozen=True, forbid_unknown_fields=True, kw_only=True):
             within=within,
             max_bytes=self.max_body,
             verify=self.verify,
-            ca_file=root / self.ca_file if self.ca_file else None,
+            ca_file=ctx.policy_path(self.ca_file) if self.ca_file else None,
             redirects=self.redirects,
         )
 
@@ -220,7 +219,7 @@ class Http(Check, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def _schema(self, ctx: Context, value: Any) -> None:
         from gatekeeper.data import Schema
 
-        violations = Schema.read(ctx.path(self.schema), label=self.schema).explain(value)
+        violations = Schema.read(ctx.policy_path(self.schema), label=self.schema).explain(value)
         first = violations[0] if violations else None
         ctx.check(
             not violations,

@@ -1,6 +1,5 @@
 """Python packages that must be installed beside gatekeeper."""
 
-from pathlib import Path
 from typing import ClassVar
 
 from gatekeeper import Context
@@ -33,7 +32,7 @@ class Package(Check, frozen=True, forbid_unknown_fields=True, kw_only=True):
         wanted = self.version if self.version[:1] in "<>=!~" else f"=={self.version}"
         return f"{sys.executable} -m pip install '{self.name}{wanted}'"
 
-    def observe(self, root: Path, within: float) -> str | None:
+    def observe(self, ctx: Context, within: float) -> str | None:
         from importlib.metadata import PackageNotFoundError, version
 
         try:

@@ -1,6 +1,5 @@
 """PostgreSQL databases; with the extra `postgres`."""
 
-from pathlib import Path
 from typing import ClassVar
 
 from gatekeeper import Context, Finding, Secret
@@ -27,7 +26,7 @@ class Postgres(Database, frozen=True, forbid_unknown_fields=True, kw_only=True):
         place = self.url.reference.removeprefix("env:") if self.url.reference.startswith("env:") else ""
         return f'psql "{"$" + place if place else "URL"}" -c {_quoted(self.query or "SELECT 1")}'
 
-    def observe(self, root: Path, within: float) -> Answer | None:
+    def observe(self, ctx: Context, within: float) -> Answer | None:
         from gatekeeper_gates.components.libpq import ask, installed
 
         return ask(self.url, self.query or "SELECT 1", within) if installed() else None

@@ -75,12 +75,12 @@ class Process(Check, frozen=True, forbid_unknown_fields=True, kw_only=True):
             return f"ps -p $(cat {shlex.quote(self.pidfile)})"
         return f"pgrep -a {'' if self.process else '-f '}{shlex.quote(self.process or self.cmdline)}"
 
-    def observe(self, root: Path, within: float) -> Found:
+    def observe(self, ctx: Context, within: float) -> Found:
         import psutil
 
         stale = ""
         if self.pidfile:
-            candidates, stale = _of_pidfile(root / self.pidfile, self.pidfile)
+            candidates, stale = _of_pidfile(ctx.root / self.pidfile, self.pidfile)
         else:
             candidates = list(psutil.process_iter())
         own = psutil.Process().cmdline()

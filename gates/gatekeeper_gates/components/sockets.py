@@ -1,12 +1,11 @@
 """Components that listen on a TCP port, and certificates of those that speak TLS."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
 
-from gatekeeper import Budget, Context, Duration
+from gatekeeper import Budget, Context, Duration, PolicyPath
 from gatekeeper_gates.components.check import Check, shown_s
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Tcp(_Endpoint, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def hint(self) -> str:
         return f"nc -vz -w {max(1, round(self.within))} {self.host} {self.port}"
 
-    def observe(self, root: Path, within: float) -> "Connected":
+    def observe(self, ctx: Context, within: float) -> "Connected":
         from gatekeeper.net import connect
 
         return connect(self.host, self.port, within=within)
@@ -98,7 +97,7 @@ class Tls(_Endpoint, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long it must still be valid: `{ warn = "30d", fail = "7d" }`."""
     verify: bool = True
     """Whether a certificate that does not verify fails; its expiry is judged either way."""
-    ca_file: str = ""
+    ca_file: PolicyPath = ""
     """A PEM file with the authorities to trust instead of the system's."""
 
     @property
@@ -109,10 +108,10 @@ class Tls(_Endpoint, frozen=True, forbid_unknown_fields=True, kw_only=True):
             " | openssl x509 -noout -subject -issuer -dates -ext subjectAltName"
         )
 
-    def observe(self, root: Path, within: float) -> "TlsInfo":
+    def observe(self, ctx: Context, within: float) -> "TlsInfo":
         from gatekeeper.net import tls
 
-        ca_file = root / self.ca_file if self.ca_file else None
+        ca_file = ctx.policy_path(self.ca_file) if self.ca_file else None
         return tls(self.host, self.port, within=within, server_name=self.server_name or None, ca_file=ca_file)
 
     def judge(self, ctx: Context, seen: "TlsInfo") -> None:

@@ -50,8 +50,8 @@ class Sqlite(Database, frozen=True, forbid_unknown_fields=True, kw_only=True):
         query = self.query or ("PRAGMA quick_check" if self.integrity else ".tables")
         return f"sqlite3 -readonly {shlex.quote(self.path)} {shlex.quote(query)}"
 
-    def observe(self, root: Path, within: float) -> Seen:
-        return look(root / self.path, self, within)
+    def observe(self, ctx: Context, within: float) -> Seen:
+        return look(ctx.root / self.path, self, within)
 
     def judge(self, ctx: Context, seen: Seen) -> None:
         self.judge_answer(ctx, seen.answer, {"path": self.path})
@@ -101,6 +101,7 @@ def look(path: Path, check: Sqlite, within: float) -> Seen:
     address = f"file:{quote(str(path.resolve()))}?mode=ro"
     try:
         with closing(sqlite3.connect(address, uri=True, timeout=within, isolation_level=None)) as connection:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)  # ATTACH and VACUUM INTO make files
             connection.set_progress_handler(lambda: deadline.passed, STEPS)
             answer = _ask(connection, check.query or "SELECT count(*) FROM sqlite_master")
             rows = connection.execute("PRAGMA quick_check(20)").fetchall() if check.integrity else []
@@ -125,6 +126,7 @@ def _reason(error: Exception) -> str:
     words = {
         "file is not a database": "is no SQLite database",
         "database is locked": "is locked by another process",
+        "too many attached databases - max 0": "the query would open another database; checks only read this one",
         "attempt to write a readonly database": "the query would write; checks only read",
     }
     return words.get(str(error), str(error))
