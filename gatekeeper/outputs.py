@@ -88,22 +88,28 @@ def _written(target: Target, path: Path, run: Run, view: View) -> str | None:
 
 
 def _write_through(path: Path, data: bytes) -> None:
-    """A device or a pipe is written to, never replaced."""
-    with open(path, "wb") as file:
+    """A device or a pipe is written to, never replaced; nor is the file that the steps of a GitHub job write together."""
+    with open(path, "ab" if path.is_file() else "wb") as file:
         file.write(data)
+
+
+def _is_shared(path: Path) -> bool:
+    return str(path) == os.environ.get("GITHUB_STEP_SUMMARY")
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all: a temporary one in the same folder, fsync, rename. Links are followed.
 
+    What can't be replaced is written to instead: a device, a pipe, and GitHub's summary of a step, which is appended to.
+
     Raises:
         OSError: it can't be written; nothing is left behind.
     """
     data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
-    path = Path(os.path.realpath(path))  # a link stays a link
-    if path.exists() and not path.is_file():
+    if _is_shared(path) or (path.exists() and not path.is_file()):
         _write_through(path, data)
         return
+    path = Path(os.path.realpath(path))  # a link stays a link
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -10,7 +10,19 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from gatekeeper.model import STATUSES, WORST_FIRST, Attempt, Counts, Finding, Reason, Result, Run, Since
+from gatekeeper.model import (
+    STATUSES,
+    WORST_FIRST,
+    Attempt,
+    Counts,
+    Finding,
+    PolicyRecord,
+    Reason,
+    Result,
+    Run,
+    Since,
+    TrustedRef,
+)
 from gatekeeper.plain import printable
 from gatekeeper.quantities import show
 
@@ -136,6 +148,11 @@ def moment(time: str) -> str:
     return f"{time[:10]} {time[11:16]} UTC" if time[10:11] == "T" else time
 
 
+def policy_line(policy: PolicyRecord | TrustedRef) -> str:
+    """The trusted ref that a policy is taken from: `origin/main at 254d32a1b579`, in one safe line."""
+    return one_line(f"{policy.ref} at {policy.commit[:12]}")
+
+
 def lasting(since: Since) -> str:
     """For how long a gate has not passed: `3 runs; last passed 2026-11-19 21:04 UTC (run 3f2a9c)`."""
     text = f"{since.runs} run{'s' * (since.runs != 1)}"
@@ -203,7 +220,9 @@ def _attempt(attempt: Attempt) -> str:
 
 
 def again(result: Result) -> str:
-    """The command that runs this gate alone and shows everything."""
+    """The command that runs this gate alone and shows everything; what to do where no command can."""
+    if result.flow:
+        return "run the flow again between its gates"
     return f"gatekeeper run {result.phase} {shlex.quote(one_line(result.id))} -vv"
 
 

@@ -79,6 +79,24 @@ def test_a_device_is_written_to_and_a_link_stays_a_link(project):
     os.close(reader)
 
 
+def test_a_pipe_behind_a_device_is_written_to(project):
+    outcome = project.command(
+        "run", "pre", "good", "--quiet", "--format", "term", "--format", "lines=/dev/stderr"
+    )
+    assert (outcome.exit_code, "pre.good" in outcome.stderr) == (0, True)
+
+
+def test_a_steps_summary_on_github_keeps_what_was_in_it(project):
+    summary = project.root / "summary.md"
+    summary.write_text("of another program\n")
+    project.environment["GITHUB_STEP_SUMMARY"] = str(summary)
+    for _ in range(2):
+        project.command("run", "pre", "good", "--format", f"markdown={summary}")
+    text = summary.read_text()
+    assert text.startswith("of another program\n")
+    assert text.count("PROCEED") == 2
+
+
 def test_a_closed_stdout_does_not_change_the_exit_code(project):
     reader, writer = os.pipe()
     os.close(reader)

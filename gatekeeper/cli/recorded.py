@@ -79,7 +79,8 @@ def render(
     if name not in reports:
         hint = nearest(name, [*reports]) or f" Known: {', '.join(sorted(reports))}."
         raise UsageError(f"unknown format {name!r}.{hint}")
-    view = view_of(sys.stdout, color, verbosity) if path is None else View()
+    view = view_of(sys.stdout, color, verbosity) if path is None else View(verbosity=verbosity)
+    view.root = project.settings.root
     view.closing += [("note", note) for note in run.notes]
     try:
         content = rendered(reports[name], run, view)

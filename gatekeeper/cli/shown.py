@@ -22,6 +22,7 @@ class Shown(Observer):
 
     def __init__(self, project: Project, prepared: Prepared, asked: Sequence[Target], view: View) -> None:
         self._project, self._asked, self._view = project, asked, view
+        view.root = project.settings.root
         self._printer = Printer()
         self._remembers = prepared.request.remember
         self._stdout = next((target.report for target in asked if target.path is None), None)

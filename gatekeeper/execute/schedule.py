@@ -266,6 +266,7 @@ def _common(planned: PlannedGate) -> dict[str, object]:
         "requirement": planned.requirement,
         "source": planned.source,
         "tags": planned.gate.tags,
+        "flow": planned.gate.flow,
     }
 
 

@@ -13,6 +13,7 @@ from gatekeeper.wording import (
     details,
     headline,
     one_line,
+    policy_line,
     reason_line,
     worst_first,
 )
@@ -148,6 +149,8 @@ class Terminal:
             yield _labelled("partial", "the run did not finish")
 
     def _closing(self, run: Run) -> Iterator[str]:
+        if run.header.policy is not None:
+            yield _labelled("policy", policy_line(run.header.policy))
         yield from (_labelled("note", one_line(note)) for note in run.notes)
         yield from (_labelled(one_line(label), one_line(text)) for label, text in self.view.closing)
         if run.header.phase != "exec" and any(r.status not in ("pass", "skip") for r in run.results):

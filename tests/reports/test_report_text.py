@@ -25,7 +25,9 @@ from gatekeeper.wording import (
     unique,
 )
 
-MODULES = ["term", "lines", "jsonreport", "jsonl", "junit", "markdown", "tap", "nagios", "prometheus"]
+MODULES = [
+    "term", "lines", "jsonreport", "jsonl", "junit", "markdown", "html", "github", "gitlab", "sarif", "cloudevents", "tap", "nagios", "prometheus",
+]  # fmt: skip
 
 
 def test_every_control_format_and_surrogate_character_is_shown_as_its_escape() -> None:
@@ -172,7 +174,7 @@ def test_names_become_unique_and_first_ones_stay(names: list[str]) -> None:
 def test_reports_import_nothing_heavy_until_they_are_asked() -> None:
     heavy = ["junit_xml", "xml.etree.ElementTree", "json", "html", "decimal", "rich", "yaml", "jsonschema"]
     program = (
-        f"import gatekeeper, sys; before = set(sys.modules)\n"
+        f"import gatekeeper.reporting, gatekeeper.wording, sys; before = set(sys.modules)\n"
         f"for name in {MODULES}: __import__('gatekeeper_reports.' + name)\n"
         f"print([name for name in {heavy} if name in set(sys.modules) - before])"
     )
