@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from gatekeeper.authoring import post, pre
     from gatekeeper.context import Context
     from gatekeeper.errors import DataError, GatekeeperError, UsageError
+    from gatekeeper.flows import Blocked, FlowRun, Held, Recorder, current, flow, gate, gated
     from gatekeeper.hookspecs import hookimpl
     from gatekeeper.model import Finding, Gate, Reason, Result, Run, Subject, Verdict
+    from gatekeeper.paths import PolicyPath
     from gatekeeper.plain import printable, strict_json
     from gatekeeper.quantities import Budget, Duration, Floor, Percent, Quantity, Secret, Size, show
     from gatekeeper.reporting import PlanSummary, Report, Stream, View, rendered
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Blocked",
     "Budget",
     "Context",
     "DataError",
@@ -31,13 +34,17 @@ __all__ = [
     "Finding",
     "Floor",
     "FlowData",
+    "FlowRun",
     "Gate",
     "GatekeeperError",
+    "Held",
     "Percent",
     "PlanSummary",
+    "PolicyPath",
     "Quantity",
     "Readings",
     "Reason",
+    "Recorder",
     "Report",
     "Result",
     "Run",
@@ -51,6 +58,10 @@ __all__ = [
     "Verdict",
     "View",
     "__version__",
+    "current",
+    "flow",
+    "gate",
+    "gated",
     "hookimpl",
     "post",
     "pre",
@@ -65,8 +76,10 @@ _HOMES = {
     "authoring": "post pre",
     "context": "Context",
     "errors": "DataError GatekeeperError UsageError",
+    "flows": "Blocked FlowRun Held Recorder current flow gate gated",
     "hookspecs": "hookimpl",
     "model": "Finding Gate Reason Result Run Subject Verdict",
+    "paths": "PolicyPath",
     "plain": "printable strict_json",
     "quantities": "Budget Duration Floor Percent Quantity Secret Size show",
     "reporting": "PlanSummary Report Stream View rendered",

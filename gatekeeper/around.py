@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from msgspec import structs
 
@@ -19,13 +20,19 @@ from gatekeeper.samples import Readings
 class Around:
     """One run of phase `exec`: call `before`, then `after` with what became of the flow, or `stop` if it did not start.
 
+    `inputs` are as in `RunData`.
+
     Raises:
         UsageError: whatever is wrong with what was asked or configured; nothing has run.
     """
 
-    def __init__(self, project: Project, request: RunRequest) -> None:
+    def __init__(
+        self, project: Project, request: RunRequest, inputs: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.project = project
-        self.prepared: Prepared = prepare(project, structs.replace(request, phase="exec"))
+        prepared = prepare(project, structs.replace(request, phase="exec"))
+        data = structs.replace(prepared.data, inputs={**prepared.data.inputs, **inputs})
+        self.prepared: Prepared = structs.replace(prepared, data=data)
         self._early = Executed((), Gathered())
 
     def before(self, observer: Observer, isolation: Isolation | None = None) -> Run:
@@ -56,14 +63,15 @@ class Around:
         late = run_plan(self.project, part, observer, isolation)
         return self._whole(late.results, interrupted=late.interrupted)
 
-    def stop(self, reason: str, observer: Observer) -> Finished:
+    def stop(self, reason: str, observer: Observer, *, interrupted: bool = False) -> Finished:
         """The flow did not start: the post gates have nothing to look at, and their results say why."""
         planned = self.prepared.plan.part("post").gates
-        end = lost if self._early.interrupted else unneeded
-        results = tuple(end(gate, "interrupted" if self._early.interrupted else reason) for gate in planned)
+        interrupted = interrupted or self._early.interrupted
+        end = lost if interrupted else unneeded
+        results = tuple(end(gate, "interrupted" if interrupted else reason) for gate in planned)
         for result in results:
             observer.result(result)
-        return self._whole(results, interrupted=self._early.interrupted)
+        return self._whole(results, interrupted=interrupted)
 
     def _part(self, phase: Phase, earlier: tuple[Result, ...] = ()) -> Prepared:
         return structs.replace(self.prepared, plan=self.prepared.plan.part(phase, earlier))

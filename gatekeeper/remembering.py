@@ -16,6 +16,7 @@ from gatekeeper.rundata import Saved
 from gatekeeper.store import NoStore, open_store, spill
 
 if TYPE_CHECKING:
+    from gatekeeper.store.past import Past
     from gatekeeper.store.sqlite import SqliteStore
 
 
@@ -126,6 +127,13 @@ def remember(project: Project, run: Run, saved: Saved | None) -> list[str]:
     except OSError as error:
         return [f"this run was NOT recorded: {problem}; nor kept for later: {error}"]
     return [f"this run is not in the history yet: {problem}; kept in {kept}, and taken in by the next run"]
+
+
+def past(project: Project, run: Run) -> "Past":
+    """The runs before this one, for reports that show them; read when they are asked for."""
+    from gatekeeper.store.past import Past
+
+    return Past(project.store_url, run)
 
 
 def _retain(store: "SqliteStore", retention: float) -> list[str]:

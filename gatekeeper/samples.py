@@ -23,6 +23,7 @@ class Series(Struct, frozen=True, kw_only=True):
     `+Inf` as the last bound. `stats` has what the source computed: `value` (the one value of a counter or
     gauge), `mean`, `min`, `max`, `sum`, `count`, `rate` (per second), `stdev`, `p50` … `p99.9`. `n` is how
     many observations they stand for; None where the source doesn't say. `source` is the file, for evidence.
+    Where `n` is more than there are `values`, those are a random choice, and `stats` beside them are of all.
     """
 
     name: str
@@ -42,17 +43,22 @@ class Series(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         return str(Selector(self.name, self.labels))
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether `values` are all that was observed."""
+        return self.n == len(self.values)
+
     def statistic(self, name: str) -> float | None:
         """`p50` … `p99.9`, `mean`, `min`, `max`, `sum`, `count`, `rate`, `stdev` or `value`; None where it
         can't be told.
 
-        Computed from the values or the buckets where there are any, else as the source has it.
+        Computed from the values or the buckets where there are all, else as the source has it.
         """
         from gatekeeper import stats
 
         if name == "count" and "count" not in self.stats:
             return self.n
-        if self.values:
+        if self.values and (self.is_whole or name not in self.stats):
             return self._of_values(name)
         if self.buckets and self.n and name.startswith("p"):
             return stats.histogram_percentile(self.buckets, float(name[1:]))
@@ -77,7 +83,8 @@ class Events(Struct, frozen=True, kw_only=True):
     """Counted events (requests, tests, log records): how many in all, and how many errors of each type.
 
     Every event has at most one type of error, so `failed` never exceeds `total`. `unread` counts what may
-    have been events but could not be read, such as lines of a log that are no JSON.
+    have been events but could not be read, such as lines of a log that are no JSON. `whole` are those of a
+    flow that counted its own: not a sample that a rate is inferred from, so few are enough to tell.
     """
 
     name: str
@@ -85,6 +92,7 @@ class Events(Struct, frozen=True, kw_only=True):
     errors: dict[str, int] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     unread: int = 0
+    whole: bool = False
     source: str = ""
 
     @property
@@ -147,6 +155,7 @@ class Readings(Struct, frozen=True):
             total=sum(events.total for events in found),
             errors=errors,
             unread=sum(events.unread for events in found),
+            whole=all(events.whole for events in found),
             source=", ".join(dict.fromkeys(events.source for events in found if events.source)),
         )
 
@@ -243,6 +252,8 @@ def pooled(series: Iterable[Series]) -> Series | None:
     sources = ", ".join(dict.fromkeys(part.source for part in parts if part.source))
     name, unit = parts[0].name, parts[0].unit
     if all(part.values for part in parts):
+        if not all(part.is_whole for part in parts):
+            return None
         values = tuple(value for part in parts for value in part.values)
         return Series(name=name, unit=unit, values=values, labels=labels, source=sources)
     bounds = [bound for bound, _ in parts[0].buckets]

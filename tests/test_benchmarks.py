@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -83,6 +84,24 @@ def test_store_is_measured_against_a_raw_fsync(tmp_path):
 
     assert durable["ratios"][0]["goal"] == 2
     assert [figure["goal"] for figure in back["figures"]] == ["≤ 1 ms", "≤ 1 ms"]
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not which("chromium"), reason="Debian package chromium")
+def test_the_html_report_is_opened_beside_a_static_table_and_an_empty_page(tmp_path):
+    pytest.importorskip("playwright", reason="pip install playwright")
+    opened, painted = quick("html_report", tmp_path)
+
+    assert set(opened["samples"]) == set(painted["samples"])
+    assert "empty page" in opened["samples"]
+    assert [figure["goal"] for figure in opened["figures"]] == ["≤ 2000 ms", "≤ 5 MB", ""]
+
+
+def test_recording_is_measured_against_prometheus_client(tmp_path):
+    (comparison,) = quick("recording", tmp_path)
+
+    assert comparison["ratios"][0]["goal"] == 0.5
+    assert len(comparison["figures"]) == len(comparison["samples"])
 
 
 def test_a_candidate_that_fails_ends_the_benchmark(monkeypatch, tmp_path):

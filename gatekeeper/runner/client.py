@@ -14,6 +14,7 @@ from gatekeeper.errors import GatekeeperError, UsageError
 from gatekeeper.model import USAGE_ERROR
 from gatekeeper.rundata import FlowData
 from gatekeeper.runner.messages import Answer, Before, Begin, End, Ended, Order, Refused, Started, Stop, Whole
+from gatekeeper.runner.pipes import Inlet, Outlet
 from gatekeeper.samples import Readings
 
 T = TypeVar("T", bound=Struct)
@@ -27,17 +28,16 @@ class Runner:
 
     A context manager: left without `after` or `stop`, the runner records a flow whose end nobody saw.
     `watch` is called with each `Started` and `Ended`.
+
+    Raises:
+        GatekeeperError: it can't be started.
     """
 
     def __init__(self, watch: Callable[[Started | Ended], object] | None = None) -> None:
         self._watch = watch
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "gatekeeper.runner"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C is the host's to deal with
-        )
         self._owner = os.getpid()
+        self._busy = False
+        self._process, self._orders, self._answers = _started()
 
     def before(self, begin: Begin) -> Before:
         """Run the pre gates.
@@ -46,8 +46,7 @@ class Runner:
             UsageError: whatever is wrong with what was asked or configured.
             GatekeeperError: the runner broke.
         """
-        self._send(begin)
-        return self._hear(Before)
+        return self._ask(begin, Before)
 
     def after(self, flow: FlowData, measured: Readings, outputs: Mapping[str, str]) -> Whole:
         """Run the post gates, record, report.
@@ -55,8 +54,7 @@ class Runner:
         Raises:
             GatekeeperError: the runner broke.
         """
-        self._send(End(flow=flow, measured=measured, outputs=dict(outputs)))
-        return self._hear(Whole)
+        return self._ask(End(flow=flow, measured=measured, outputs=dict(outputs)), Whole)
 
     def stop(self, reason: str) -> Whole:
         """The flow does not start: record and report that.
@@ -64,18 +62,47 @@ class Runner:
         Raises:
             GatekeeperError: the runner broke.
         """
-        self._send(Stop(reason))
-        return self._hear(Whole)
+        return self._ask(Stop(reason), Whole)
+
+    def interrupt(self) -> None:
+        """End the gates that run: what the run came to is recorded as interrupted."""
+        if self._process.poll() is None:
+            import signal
+
+            self._process.send_signal(signal.SIGINT)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be asked for something."""
+        return self._orders.is_intact
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this is the process that started it, and no copy that the flow forked."""
+        return os.getpid() == self._owner
+
+    def let_go(self) -> None:
+        """Leave the runner to itself: it finds that nobody is there any more, and ends with what it does."""
+        self._orders.close()
+        self._answers.close()
+        if self._process.returncode is None:
+            self._process.returncode = 0  # it may go on, and nobody need be warned of that
 
     def close(self) -> None:
-        """Let go of the runner; one that still works goes on by itself."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError, ValueError):
-                if pipe is not None:
-                    pipe.close()
-        if os.getpid() == self._owner:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=END_GRACE)
+        """Let go of the runner, and wait for one that is done; one that still works goes on by itself."""
+        self._orders.close()
+        self._answers.close()
+        with suppress(subprocess.TimeoutExpired):
+            if self.is_own:
+                self._process.wait(END_GRACE)
+        if self._busy and self.is_own:
+            self._process.kill()
+            self._process.wait()
+        self.let_go()
 
     def __enter__(self) -> Self:
         return self
@@ -83,15 +110,24 @@ class Runner:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _send(self, order: Order) -> None:
-        assert self._process.stdin is not None  # it is a pipe
-        with suppress(BrokenPipeError, ValueError):  # that it is gone shows when it doesn't answer
-            self._process.stdin.write(msgspec.json.encode(order) + b"\n")
-            self._process.stdin.flush()
+    # -- beneath -----------------------------------------------------------------------------------------------------
+
+    def _ask(self, order: Order, wanted: type[T]) -> T:
+        """Send an order and wait for its answer. Whoever is torn out of waiting (Ctrl-C) takes the gates along."""
+        self._busy = True
+        try:
+            self._orders.send(order)
+            answer = self._hear(wanted)
+        except GatekeeperError:
+            raise
+        except BaseException:
+            self.interrupt()
+            raise
+        self._busy = False
+        return answer
 
     def _hear(self, wanted: type[T]) -> T:
-        assert self._process.stdout is not None  # it is a pipe
-        for line in self._process.stdout:
+        while line := self._answers.line(self._is_alive):
             answer = msgspec.json.decode(line, type=Answer)
             if isinstance(answer, wanted):
                 return answer
@@ -101,6 +137,51 @@ class Runner:
                 raise GatekeeperError("; ".join(answer.problems))
             if self._watch is not None and isinstance(answer, Started | Ended):
                 self._watch(answer)
+        if not self._answers.is_intact:
+            raise GatekeeperError(
+                "the flow closed the descriptors to the runner of its gates: close only what the flow opened"
+            )
+        raise GatekeeperError(f"the runner of the gates {self._how_it_ended()} without a verdict")
+
+    def _how_it_ended(self) -> str:
+        try:
+            return f"ended (exit code {self._process.wait(END_GRACE)})"
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return "stopped answering"
+
+    def _is_alive(self) -> bool:
+        return self._process.poll() is None
+
+
+def _started() -> "tuple[subprocess.Popen[bytes], Outlet, Inlet]":
+    if getattr(sys, "frozen", False) or not sys.executable:
         raise GatekeeperError(
-            f"the runner of the gates ended (exit code {self._process.wait()}) without a verdict"
+            "gates run in a Python process of their own, and this program is none that could start one"
         )
+    order_reader, orders = Outlet.pipe()
+    answers, answer_writer = Inlet.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "gatekeeper.runner"],
+            stdin=order_reader,
+            stdout=answer_writer,
+            stderr=None if _has_stderr() else subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C is the host's to deal with
+        )
+    except OSError as error:
+        orders.close()
+        answers.close()
+        raise GatekeeperError(f"the runner of the gates can't be started: {error}") from error
+    finally:
+        os.close(order_reader)
+        os.close(answer_writer)
+    return process, orders, answers
+
+
+def _has_stderr() -> bool:
+    try:
+        os.fstat(2)
+    except OSError:
+        return False
+    return True

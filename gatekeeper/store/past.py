@@ -10,6 +10,7 @@ from gatekeeper.reporting import PastRun
 from gatekeeper.store.errors import NoStore
 
 if TYPE_CHECKING:
+    from gatekeeper.store.rows import RunRow
     from gatekeeper.store.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -35,7 +36,9 @@ class Past:
     def runs(self) -> tuple[PastRun, ...]:
         """Oldest first."""
         subject, header = self._run.subject.name, self._run.header
-        rows = self._ask(lambda store: store.runs(subject, header.phase, MOST_RUNS, before=header.id), [])
+        rows: list[RunRow] = self._ask(
+            lambda store: store.runs(subject, header.phase, MOST_RUNS, before=header.id), []
+        )
         return tuple(
             PastRun(
                 id=row.id,

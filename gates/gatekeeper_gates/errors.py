@@ -147,8 +147,9 @@ class Count(Struct, frozen=True):
         """The finding: unknown below the number of events that the limit needs, else the rate against its
         limits.
         """
-        needed = budget.min_events or max(least, *map(stats.enough_to_resolve, _limits(budget)))
-        total = self.events.total
+        total, whole = self.events.total, self.events.whole
+        resolve = 1 if whole else max(map(stats.enough_to_resolve, _limits(budget)))
+        needed = budget.min_events or max(least, resolve)
         if total < needed:
             return self._too_few(needed)
         rate, high = self.failed / total, stats.wilson(self.failed, total)[1]
@@ -157,7 +158,7 @@ class Count(Struct, frozen=True):
             return self._finding("fail", fail, budget)
         if warn is not None and rate > warn:
             return self._finding("warn", warn, budget)
-        if warn is None and fail and self.failed and high > fail:
+        if warn is None and fail and self.failed and high > fail and not whole:
             return self._finding(
                 "warn", fail, budget, f", but the 95 % interval reaches {show(high, 'ratio')}"
             )
@@ -193,7 +194,7 @@ class Count(Struct, frozen=True):
 
     def _evidence(self, budget: ErrorBudget | None = None) -> dict[str, Any]:
         found: dict[str, Any] = {"failed": self.failed}
-        if self.events.total:
+        if self.events.total and not self.events.whole:
             low, high = stats.wilson(self.failed, self.events.total)
             found["interval"] = {
                 "low": round(low, 6),

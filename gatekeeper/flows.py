@@ -1,1 +1,0 @@
-"""Gates around Python code."""
