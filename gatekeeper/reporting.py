@@ -64,6 +64,8 @@ class View(Struct, kw_only=True):
     again: str = ""
     """The command that runs what failed once more, with this run's own options; empty where nobody knows."""
     closing: list[tuple[str, str]] = field(default_factory=list)
+    exit: str = ""
+    """What the process exits with, and why, where that isn't the verdict's exit code."""
     root: Path | None = None
     """The folder of the project, which the sources of gates are relative to; None where nobody knows."""
     past: Past | None = None

@@ -7,11 +7,13 @@ import re
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import msgspec
 import pytest
 from html_pages import Page, text_of
 from hypothesis import given
+from lxml import html
 from past_samples import SamplePast
 from report_samples import (
     ANY_RUN,
@@ -28,6 +30,7 @@ from report_samples import (
 from gatekeeper import Finding, Reason, Result, Run, Verdict, printable, strict_json
 from gatekeeper.decide import overruled
 from gatekeeper.model import Attempt, Output, PolicyRecord, Since, Source
+from gatekeeper.testing import Project
 from gatekeeper.wording import details, headline, lasting, one_line, reason_line
 from gatekeeper_reports.html.folds import embedded
 
@@ -233,9 +236,16 @@ def test_what_runs_the_failed_gates_again_is_the_command_of_this_run() -> None:
     )
     assert "--profile ci" in given
     assert not Page(passing_run()).all("//p[@class='again']")
-    assert not Page(rich_run(phase="exec")).all("//p[@class='again']"), (
-        "a command is not run again by this one"
+    command = Page(rich_run(phase="exec"))
+    assert not command.all("//p[@class='again']"), "which command it was is not known here"
+    assert "gatekeeper exec" in Page(rich_run(phase="exec"), again="gatekeeper exec -- make").said(
+        "//p[@class='again']"
     )
+
+
+def test_the_exit_code_is_the_verdicts_or_what_the_process_exits_with_instead() -> None:
+    assert Page(rich_run()).said("//footer").endswith("exit code 1")
+    assert Page(rich_run(), exit="0 (--exit-zero)").said("//footer").endswith("exit code 0 (--exit-zero)")
 
 
 def test_notes_and_environment_are_told() -> None:
@@ -492,3 +502,45 @@ def test_jinja_is_imported_only_where_a_page_is_made() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n[]\n", "the report's `imports` name all that rendering needs"
+
+
+# -- as a user makes it ------------------------------------------------------------------------------------------------
+
+GATE = """
+    from pathlib import Path
+    from gatekeeper import pre
+
+    @pre
+    def orders(ctx):
+        ctx.measure("orders", int(Path("orders").read_text()), fail=10)
+"""
+
+
+def page_of(path: Path) -> str:
+    root = html.document_fromstring(path.read_bytes(), parser=html.HTMLParser(encoding="utf-8"))
+    return text_of(root.find(".//main"))
+
+
+def test_a_run_writes_it_with_its_history_and_an_old_run_has_only_what_came_before_it(
+    gatekeeper_project: Project,
+) -> None:
+    gatekeeper_project.write({"gates/gate_orders.py": GATE})
+    for number in (3, 12, 4):
+        gatekeeper_project.write({"orders": str(number)})
+        gatekeeper_project.run("pre", "pre.orders", "--report-dir", "reports")
+    last = page_of(gatekeeper_project.root / "reports" / "report.html")
+    assert "2 earlier pre runs" in last
+    assert "2 of 20 values for a baseline" in last
+
+    assert gatekeeper_project.command("report", "html", "latest~1", "-o", "old.html").exit_code == 0
+    old = page_of(gatekeeper_project.root / "old.html")
+    assert "1 earlier pre run of" in old
+    assert "observed 12" in old.replace("observed12", "observed 12")
+
+
+def test_without_history_a_run_writes_it_all_the_same(gatekeeper_project: Project) -> None:
+    gatekeeper_project.write({"gates/gate_orders.py": GATE, "orders": "3"})
+    gatekeeper_project.run("pre", "pre.orders", "--no-history", "--report-dir", "reports")
+    assert "This report was made without history." in page_of(
+        gatekeeper_project.root / "reports" / "report.html"
+    )

@@ -15,9 +15,8 @@ from gatekeeper import Finding, Result, Run, strict_json
 from gatekeeper.model import Output, Since
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, LocatorAssertions, Page
 
-expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
 pytestmark = pytest.mark.real
 
 DESKTOP = {"viewport": {"width": 1200, "height": 900}}
@@ -39,6 +38,13 @@ ATTACK = (
 def browser() -> "Iterator[Browser]":
     with chromium() as found:
         yield found
+
+
+def expect(locator: "Locator") -> "LocatorAssertions":
+    """Playwright's assertions, which wait until they hold."""
+    from playwright.sync_api import expect as waiting  # slow to import: not while tests are collected
+
+    return waiting(locator)
 
 
 class Opened:
@@ -289,7 +295,7 @@ def test_a_name_finds_gates_in_folds_too(opened: Open) -> None:
 
 
 def test_a_reason_leads_to_its_gate_even_if_that_was_filtered_out(opened: Open) -> None:
-    page = opened(rich_run()).page
+    page = opened(rich_run(), reduced_motion="reduce").page
     page.get_by_role("button", name="1 WARN").click()
     link = page.locator(".verdict a", has_text="pre.components failed")
     link.click()
