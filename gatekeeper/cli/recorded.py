@@ -11,6 +11,7 @@ from gatekeeper.errors import GatekeeperError, UsageError, nearest
 from gatekeeper.model import Run
 from gatekeeper.outputs import write_atomic
 from gatekeeper.project import Project
+from gatekeeper.remembering import past
 from gatekeeper.reporting import View, rendered
 
 NO_RUNS = "No runs yet. gatekeeper run pre records the first."
@@ -68,8 +69,9 @@ def render(
     *,
     color: When = "auto",
     verbosity: int = 0,
+    known: bool = True,
 ) -> None:
-    """Print a run in a report format, or write it to a file.
+    """Print a run in a report format, or write it to a file. One that is not `known` here has no earlier runs here.
 
     Raises:
         UsageError: there is no such format.
@@ -80,7 +82,7 @@ def render(
         hint = nearest(name, [*reports]) or f" Known: {', '.join(sorted(reports))}."
         raise UsageError(f"unknown format {name!r}.{hint}")
     view = view_of(sys.stdout, color, verbosity) if path is None else View(verbosity=verbosity)
-    view.root = project.settings.root
+    view.root, view.past = project.settings.root, past(project, run) if known else None
     view.closing += [("note", note) for note in run.notes]
     try:
         content = rendered(reports[name], run, view)

@@ -42,4 +42,5 @@ def report_command(
     project = load_project(config, profile)
     path = None if output in (None, "-") else project.cwd / expanded(str(output))
     (found,) = recorded(project, [run])
-    render(project, found, form, path, color=color, verbosity=verbose)
+    known = not (project.cwd / run).is_file()
+    render(project, found, form, path, color=color, verbosity=verbose, known=known)

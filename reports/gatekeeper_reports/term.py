@@ -62,7 +62,8 @@ class Terminal:
     def end(self, run: Run) -> str:
         lines = [self._line(result) for result in run.results if result.id not in self._seen]
         if self.view.verbosity <= QUIET:
-            return self._text([*lines, self._verdict_in_one_line(run)])
+            told = [f"exit code {self.view.exit}"] if self.view.exit else []
+            return self._text([*lines, self._verdict_in_one_line(run), *told])
         if not run.results:
             lines.append(f'No gates ran in phase "{run.header.phase}".')
         for result in worst_first(run.results):
@@ -153,10 +154,12 @@ class Terminal:
             yield _labelled("policy", policy_line(run.header.policy))
         yield from (_labelled("note", one_line(note)) for note in run.notes)
         yield from (_labelled(one_line(label), one_line(text)) for label, text in self.view.closing)
-        if run.header.phase != "exec" and any(r.status not in ("pass", "skip") for r in run.results):
-            command = self.view.again or f"gatekeeper run {run.header.phase} --last-failed"
+        command = self.view.again
+        if not command and run.header.phase != "exec":
+            command = f"gatekeeper run {run.header.phase} --last-failed"
+        if command and any(result.status not in ("pass", "skip") for result in run.results):
             yield _labelled("again", one_line(command))
-        yield f"exit code {run.verdict.exit_code}"
+        yield f"exit code {self.view.exit or run.verdict.exit_code}"
 
     def _verdict_in_one_line(self, run: Run) -> str:
         verdict = run.verdict

@@ -181,6 +181,13 @@ def test_evidence_is_shown_in_full_and_collections_as_lines_or_json() -> None:
     assert shown == [f"body {'x' * 500}", "headers retry-after: 30", 'deep { "a": [ 1 ] }']
 
 
+def test_a_list_of_evidence_is_as_short_as_can_be_read() -> None:
+    evidence = {"codes": ["ES-A", 2, None], "rows": [{"n": 1}, {"n": 2}], "none": []}
+    page = Page(run_of((failing(findings=(Finding("f", "fail", evidence=evidence),)),)))
+    shown = [text_of(found) for found in page.all("//dd[@class='evidence']")]
+    assert shown == ['codes "ES-A", 2, null', 'rows {"n":1} {"n":2}', "none"]
+
+
 def test_what_passed_and_was_skipped_is_data_and_no_element() -> None:
     run = rich_run()
     page = Page(run)

@@ -26,11 +26,22 @@ def tail(text: str, most: int) -> str:
 
 
 def evidence(value: Any) -> str:
-    """A piece of evidence in full: text as it is, numbers as people read them, collections as JSON."""
+    """A piece of evidence in full: text as it is, numbers as people read them, collections as JSON.
+
+    A list is as short as can be read: plain values one after the other, records a line each.
+    """
     if isinstance(value, str):
         return cut(value)
     if isinstance(value, dict) and not any(isinstance(each, dict | list) for each in value.values()):
         return cut("\n".join(f"{key}: {show(each)}" for key, each in value.items()))
+    if isinstance(value, list) and all(_is_flat(each) for each in value):
+        lines = [strict_json(each).decode() for each in value]
+        return cut(("\n" if any(isinstance(each, dict | list) for each in value) else ", ").join(lines))
     if isinstance(value, dict | list):
         return cut(msgspec.json.format(strict_json(value), indent=2).decode())
     return show(value)
+
+
+def _is_flat(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not any(isinstance(each, dict | list) for each in inner)
