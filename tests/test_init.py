@@ -134,7 +134,7 @@ def test_the_ci_file_follows_the_remote(gatekeeper_project: Project, url: str, f
 @pytest.mark.parametrize(("host", "file"), [("jenkins", "Jenkinsfile"), ("azure", "azure-pipelines.yml")])
 def test_the_ci_file_can_be_chosen(gatekeeper_project: Project, host: str, file: str) -> None:
     gatekeeper_project.command("init", "--ci", host)
-    assert "gatekeeper run pre" in (gatekeeper_project.root / file).read_text()
+    assert "gatekeeper run" in (gatekeeper_project.root / file).read_text()
 
 
 @pytest.mark.parametrize("file", [".github/workflows/gates.yml", ".gitlab-ci.yml", "azure-pipelines.yml"])

@@ -47,7 +47,7 @@ def _example(folder: Path) -> Action:
 
 
 def _ci(folder: Path, host: str) -> Action:
-    (first, *others), text = texts.CI[host]
+    (first, *others), text = texts.PLACES[host], texts.ci(host)
     if not (folder / first).exists():
         return Action("create", first, f"runs the gates on {_NAMES[host]}", text)
     if not others or _about_gatekeeper(folder / first):

@@ -1,6 +1,7 @@
 """The files that `gatekeeper init` writes."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from gatekeeper.scaffold.guides import Endpoint, Imported, Setting
 from gatekeeper.settings.writing import toml_text
@@ -130,88 +131,16 @@ def _endpoint(endpoint: Endpoint) -> str:
 
 # -- CI
 
-GITHUB = """\
-name: gates
-on: [push, pull_request]
-permissions:
-  contents: read
-jobs:
-  gates:
-    runs-on: ubuntu-latest
-    steps:
-      - uses: actions/checkout@v4
-      - uses: actions/setup-python@v5
-        with:
-          python-version: "3.12"
-      - run: pip install gatekeeper-gates
-      - run: gatekeeper run pre --report-dir reports/pre
-      # - run: the flow, or the deployment
-      # - run: gatekeeper run post --report-dir reports/post
-      - uses: actions/upload-artifact@v4
-        if: always()
-        with:
-          name: gates
-          path: reports/
-"""
-
-GITLAB = """\
-gates:
-  image: python:3.12
-  script:
-    - pip install gatekeeper-gates
-    - gatekeeper run pre --report-dir reports/pre
-    # - the flow, or the deployment
-    # - gatekeeper run post --report-dir reports/post
-  allow_failure:
-    exit_codes: [6]   # hold: needs a person, shown in amber
-  artifacts:
-    when: always
-    paths: [reports/]
-    reports:
-      junit: reports/*/junit.xml
-"""
-
-JENKINS = """\
-pipeline {
-    agent any
-    stages {
-        stage('gates') {
-            steps {
-                sh 'python3 -m venv .venv && .venv/bin/pip install gatekeeper-gates'
-                sh '.venv/bin/gatekeeper run pre --report-dir reports/pre'
-                // sh 'the flow, or the deployment'
-                // sh '.venv/bin/gatekeeper run post --report-dir reports/post'
-            }
-        }
-    }
-    post {
-        always {
-            junit 'reports/*/junit.xml'
-            archiveArtifacts 'reports/**'
-        }
-    }
+PLACES = {
+    "github": (".github/workflows/gates.yml",),
+    "gitlab": (".gitlab-ci.yml", ".gitlab/gates.yml"),
+    "jenkins": ("Jenkinsfile", "Jenkinsfile.gates"),
+    "azure": ("azure-pipelines.yml", "azure-pipelines.gates.yml"),
 }
-"""
+"""Host → the file that it reads, and the one to write where that exists and is about other things."""
+_TEMPLATES = {"github": "github.yml", "gitlab": "gitlab.yml", "jenkins": "Jenkinsfile", "azure": "azure.yml"}
 
-AZURE = """\
-steps:
-  - task: UsePythonVersion@0
-    inputs:
-      versionSpec: "3.12"
-  - script: pip install gatekeeper-gates
-  - script: gatekeeper run pre --report-dir reports/pre
-  # - script: the flow, or the deployment
-  # - script: gatekeeper run post --report-dir reports/post
-  - task: PublishTestResults@2
-    condition: always()
-    inputs:
-      testResultsFiles: reports/*/junit.xml
-"""
 
-CI = {
-    "github": ((".github/workflows/gates.yml",), GITHUB),
-    "gitlab": ((".gitlab-ci.yml", ".gitlab/gates.yml"), GITLAB),
-    "jenkins": (("Jenkinsfile", "Jenkinsfile.gates"), JENKINS),
-    "azure": (("azure-pipelines.yml", "azure-pipelines.gates.yml"), AZURE),
-}
-"""Host → the file that it reads, the one to write where that exists and is about other things, and the text."""
+def ci(host: str) -> str:
+    """The text of a host's CI file."""
+    return (Path(__file__).parent / "ci" / _TEMPLATES[host]).read_text("utf-8")
