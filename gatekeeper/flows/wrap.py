@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, Unpack
 
 from gatekeeper.errors import UsageError
@@ -59,40 +59,50 @@ def gate(
         Blocked, GatekeeperError: as `flow` does. The flow's outputs are the exception's.
         UsageError: nothing to call is there.
     """
-    call = _starter(flow_object)
-    with flow(name or _name_of(flow_object), inputs=inputs, **options) as run:
-        run.outputs = _refuse_lazy(call(inputs), flow_object)
+    call = starter(flow_object)
+    with flow(name or name_of(flow_object), inputs=inputs, **options) as run:
+        run.outputs = refuse_lazy(call(inputs), flow_object)
     return run
 
 
-def _starter(flow_object: object) -> Callable[[Any], Any]:
-    """What runs it, as a function of its inputs."""
+def starter(
+    flow_object: object, methods: Sequence[str] = METHODS, *, awaited: bool = False
+) -> Callable[[Any], Any]:
+    """What runs it, as a function of its inputs: the first of `methods` that it has, else itself.
+
+    What it returns may be `awaited`; else it may be neither asynchronous nor a generator.
+
+    Raises:
+        UsageError: there is nothing to call, or calling it would not yet run it.
+    """
     if isinstance(flow_object, type):
         raise UsageError(
             f"gate: {flow_object.__name__} is a class; give an instance: {flow_object.__name__}(…)"
         )
-    for name in METHODS:
+    for name in methods:
         method = getattr(flow_object, name, None)
         if callable(method):
-            return functools.partial(_started, _not_lazy(method, flow_object))
+            return functools.partial(_started, method if awaited else _not_lazy(method, flow_object))
     if not callable(flow_object):
         raise UsageError(
-            f"gate: {type(flow_object).__name__} has no {', '.join(METHODS)} and can't be called"
+            f"gate: {type(flow_object).__name__} has no {', '.join(methods)} and can't be called"
         )
-    return functools.partial(_called, _not_lazy(flow_object, flow_object))
+    return functools.partial(_called, flow_object if awaited else _not_lazy(flow_object, flow_object))
 
 
 def _started(method: Function, inputs: Any) -> Any:
+    __tracebackhide__ = True  # pytest shows the flow's own code
     return method() if inputs is None else method(inputs)
 
 
 def _called(function: Function, inputs: Any) -> Any:
+    __tracebackhide__ = True
     if inputs is None:
         return function()
     return function(**inputs) if isinstance(inputs, Mapping) else function(inputs)
 
 
-def _name_of(flow_object: object) -> str:
+def name_of(flow_object: object) -> str:
     inner = flow_object
     while isinstance(inner, functools.partial):
         inner = inner.func
@@ -113,11 +123,11 @@ def _not_lazy(function: Function, what: object) -> Function:
     """
     lazy = inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction
     if any(is_lazy(code) for is_lazy in lazy for code in (function, getattr(function, "__call__", None))):  # noqa: B004
-        raise UsageError(f"gate: {_name_of(what)} returns a coroutine or a generator, {_LATER}")
+        raise UsageError(f"gate: {name_of(what)} returns a coroutine or a generator, {_LATER}")
     return function
 
 
-def _refuse_lazy(result: T, what: object) -> T:
+def refuse_lazy(result: T, what: object) -> T:
     """What has not run yet can't be judged.
 
     Raises:
@@ -127,7 +137,7 @@ def _refuse_lazy(result: T, what: object) -> T:
         return result
     if inspect.iscoroutine(result):
         result.close()
-    raise UsageError(f"{_name_of(what)} returned a {type(result).__name__}, {_LATER}")
+    raise UsageError(f"{name_of(what)} returned a {type(result).__name__}, {_LATER}")
 
 
 class _Gated:
@@ -169,7 +179,7 @@ class _Gated:
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{_name_of(self._function)}(): {error}") from None
+            raise TypeError(f"{name_of(self._function)}(): {error}") from None
         bound.apply_defaults()
         bound.arguments.pop(self._self, None)
         return flow(self._name, inputs=bound.arguments, **self._options)
@@ -177,7 +187,7 @@ class _Gated:
     def _plain(self) -> Function:
         def call(*args: Any, **kwargs: Any) -> Any:
             with self._flow(args, kwargs) as run:
-                run.outputs = _refuse_lazy(self._function(*args, **kwargs), self._function)
+                run.outputs = refuse_lazy(self._function(*args, **kwargs), self._function)
             return run.outputs
 
         return call

@@ -3,8 +3,10 @@
 They run as in `gatekeeper run`: with the project's settings, isolated, with their retries. Nothing is recorded.
 """
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping
 from types import ModuleType
+from typing import Any
 
 from msgspec import structs
 
@@ -110,29 +112,25 @@ def _entry(gate: Gate, homes: dict[str, str], planned: PlannedGate | None = None
 
 
 def _homes(project: Project) -> Iterator[tuple[str, str]]:
-    """Which of the project's gate files brings a gate, by the gate's id."""
-    modules = [
-        module
+    """Which of the project's gate files (as a real path) brings a gate, by the gate's id."""
+    files = {
+        module: os.path.realpath(str(module.__file__))
         for _, module in project.plugins.manager.list_name_plugin()
         if isinstance(module, ModuleType) and module.__name__.startswith(PROJECT)
-    ]
-    yield from _contributed(project, modules)
-    for module in modules:
-        yield from ((gate.id, _file(module)) for gate in vars(module).values() if isinstance(gate, Gate))
-    own = {
-        _file(module) for module in modules
-    }  # where it was written counts more than where it is imported too
-    yield from ((gate.id, gate.file) for gate in project.gates if gate.file in own)
+    }
+    yield from _contributed(project, files)
+    for module, file in files.items():
+        yield from ((gate.id, file) for gate in vars(module).values() if isinstance(gate, Gate))
+    own = {module.__file__: file for module, file in files.items()}
+    for gate in project.gates:  # where it was written counts more than where it is imported too
+        if gate.file in own:
+            yield gate.id, own[gate.file]
 
 
-def _contributed(project: Project, modules: Sequence[ModuleType]) -> Iterator[tuple[str, str]]:
+def _contributed(project: Project, files: Mapping[Any, str]) -> Iterator[tuple[str, str]]:
     """Gates that hooks of the project's files make."""
     for implementation in project.plugins.hook.gatekeeper_gates.get_hookimpls():
-        if implementation.plugin in modules:
+        if isinstance(implementation.plugin, ModuleType) and implementation.plugin in files:
             given = {"settings": project.settings} if "settings" in implementation.argnames else {}
             for gate in implementation.function(**given) or ():
-                yield gate.id, _file(implementation.plugin)
-
-
-def _file(module: ModuleType) -> str:
-    return str(module.__file__)
+                yield gate.id, files[implementation.plugin]

@@ -61,8 +61,8 @@ class Single(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Listed(Struct, frozen=True, kw_only=True):
-    """A gate of a project. `home` is the gate file that brings it (absolute), `file` and `line` where it is defined;
-    `left_out` says why no run takes it.
+    """A gate of a project. `home` is the gate file that brings it, a real path; `file` and `line` are where it is
+    defined; `left_out` says why no run takes it.
     """
 
     id: str
