@@ -195,13 +195,12 @@ def _is_runner(pid: int) -> bool:
 
 def _proportional(seen: Seen) -> int:
     """Bytes of memory in which a page that n processes share counts as 1/n; whole pages where that can't be read."""
-    try:
+    with suppress(OSError):
         for line in _read(f"/proc/{seen.pid}/smaps_rollup").splitlines():
             if line.startswith(b"Pss:"):
                 return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return seen.memory
+    now = _look(seen.pid)
+    return now.memory if now is not None else 0  # one that has just ended has left its share to the others
 
 
 def _read(path: str) -> bytes:

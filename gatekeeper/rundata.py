@@ -36,17 +36,20 @@ class Saved(Struct, frozen=True, forbid_unknown_fields=True):
 class FlowData(Struct, frozen=True, kw_only=True):
     """What gatekeeper saw of the flow that it ran itself, as `ctx.flow`: a command, Python code, a pytest session.
 
-    `began` is its start in seconds since the epoch. `exit_code` is a command's or session's, `signal` the name of what
-    ended it (`SIGKILL`); `error` and `message` are type and text of the exception that Python code ended with, or why a
-    command could not start (`NotFound`, `NotExecutable`) or go on (`TimeLimit`); of a session that was cut short,
-    `message` says which tests were running. Not `complete` is a flow whose end nobody saw. `left` are the processes that it started and that still ran, as `(pid, start)` with the start as
-    `post.cleanup` tells it; None where gatekeeper can't tell whose a process is. `temp` is the folder for temporary
-    files that was its own.
+    `began` and `ended` are its start and end in seconds since the epoch, the latter 0 where nobody saw it. `exit_code`
+    is a command's or session's, `signal` the name of what ended it (`SIGKILL`); `error` and `message` are type and
+    text of the exception that Python code ended with, or why a command could not start (`NotFound`, `NotExecutable`)
+    or go on (`TimeLimit`); of a session that was cut short, `message` says which tests were running. Not `complete` is
+    a flow whose end nobody saw. `left` are the processes that it started and that still ran, as `(pid, start)` with
+    the start as `post.cleanup` tells it; None where gatekeeper can't tell whose a process is. `keeper` is the process
+    that becomes the parent of all that the flow leaves, where there is one. `temp` is the folder for temporary files
+    that was its own.
     """
 
     kind: Literal["command", "python", "pytest"]
     name: str = ""
     began: float = 0.0
+    ended: float = 0.0
     duration_s: float = 0.0
     exit_code: int | None = None
     signal: str | None = None
@@ -54,6 +57,7 @@ class FlowData(Struct, frozen=True, kw_only=True):
     message: str = ""
     complete: bool = True
     left: tuple[tuple[int, float], ...] | None = None
+    keeper: int | None = None
     temp: str | None = None
 
 

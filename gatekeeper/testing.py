@@ -20,7 +20,8 @@ from gatekeeper.context import Context
 from gatekeeper.errors import UsageError
 from gatekeeper.execute.evaluate import call, consume, evaluate
 from gatekeeper.model import JSON, Gate, Result, Run, Subject, Verdict
-from gatekeeper.rundata import RunData, Saved
+from gatekeeper.rundata import FlowData, RunData, Saved
+from gatekeeper.samples import Readings
 from gatekeeper.settings.convert import Problem, convert
 
 try:
@@ -67,13 +68,15 @@ def run_gate(
     samples: "list[tuple[str, Path]] | None" = None,
     subject: str = "test",
     facts: Mapping[str, JSON] | None = None,
+    flow: FlowData | None = None,
+    measured: Readings | None = None,
     take_before: bool = False,
 ) -> GateResult:
     """Evaluate one gate in this process, without isolation or retries.
 
     `settings` is its table as in `gatekeeper.toml`. `inputs` and `outputs` are paths or JSON values. `before` is what
     the pre phase saved; `take_before=True` runs the gate's `before` function instead of the gate: its value is
-    `saved[<gate id>]`.
+    `saved[<gate id>]`. `flow` is what `ctx.flow` tells, and `measured` what was measured of that flow.
 
     Raises:
         UsageError: the settings are wrong.
@@ -91,6 +94,8 @@ def run_gate(
         outputs={name: _given(value) for name, value in (outputs or {}).items()},
         samples=tuple((source, str(path)) for source, path in samples or []),
         before=None if before is None else Saved("test", values=dict(before)),
+        flow=flow,
+        measured=measured or Readings(),
     )
     plugins = Plugins.shipped() if samples else None
     ctx = Context(data, gate=gate.id, phase=gate.phase, param=param, facts=facts, plugins=plugins)

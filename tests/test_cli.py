@@ -12,11 +12,11 @@ from gatekeeper.cli import COMMANDS, cli
 
 SHIPPED = [
     "pre.resources", "pre.inputs", "pre.components", "pre.storage", "pre.network",
-    "post.outputs", "post.performance", "post.errors", "post.state", "post.cleanup",
+    "post.outputs", "post.performance", "post.errors", "post.state", "post.cleanup", "post.flow",
 ]  # fmt: skip
 
 
-def test_list_names_the_ten_gates_that_ship(gatekeeper_project):
+def test_list_names_the_eleven_gates_that_ship(gatekeeper_project):
     document = json.loads(gatekeeper_project.command("list", "--format", "json").stdout)
     assert sorted(row["id"] for row in document["gates"]) == sorted(SHIPPED)
     assert all(row["title"] for row in document["gates"])

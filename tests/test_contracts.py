@@ -64,6 +64,11 @@ def test_a_run_imports_nothing_heavy_that_it_does_not_need(tmp_path):
     assert loaded_after(["run", "pre", "one"], tmp_path, HEAVY) == []
 
 
+def test_exec_imports_nothing_heavy_either(tmp_path):
+    (tmp_path / "gatekeeper.toml").write_text("[run]\nmax_warnings = 99\n")
+    assert loaded_after(["exec", "-k", "flow", "--", "true"], tmp_path, HEAVY) == []
+
+
 def test_a_junit_report_is_what_imports_xml(tmp_path):
     (tmp_path / "gates").mkdir()
     (tmp_path / "gates" / "gate_one.py").write_text(

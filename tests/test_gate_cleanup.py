@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatekeeper import UsageError
+from gatekeeper import FlowData, UsageError
 from gatekeeper.testing import GateResult, Project, run_gate
 from gatekeeper_gates.cleanup import cleanup, places, processes
 
@@ -517,3 +517,121 @@ def test_what_someone_does_in_another_terminal_is_not_counted(
     assert judged(tmp_path, before).status == "pass"
     monkeypatch.setattr(processes, "_terminal", lambda p: None if p.pid == editor.pid else "pts/1")
     assert judged(tmp_path, before).status == "fail"
+
+
+# -- of a flow that gatekeeper ran ---------------------------------------------------------------------------
+
+
+def ran(*left: "subprocess.Popen[str]", **fields: Any) -> FlowData:
+    return FlowData(
+        kind="command", left=tuple((p.pid, processes.began(p.pid) or 0.0) for p in left), **fields
+    )
+
+
+def of_flow(root: Path, flow: FlowData, **settings: Any) -> GateResult:
+    settings.setdefault("processes", QUICK)
+    return run_gate(cleanup, settings, root=root, before=snapshot(root, **settings), flow=flow)
+
+
+def test_only_what_the_flow_is_known_to_have_left_counts_and_wherever_it_is(
+    tmp_path: Path, spawn: Spawn
+) -> None:
+    (tmp_path / "project").mkdir()
+    before = snapshot(tmp_path / "project")
+    mine, other = spawn(cwd=tmp_path), spawn(cwd=tmp_path / "project")
+    found = run_gate(cleanup, {"processes": QUICK}, root=tmp_path / "project", before=before, flow=ran(mine))
+    assert [left["pid"] for left in found.finding("processes").evidence["left"]] == [mine.pid]
+    assert other.poll() is None
+
+
+def test_where_nobody_can_tell_it_is_judged_by_place_as_ever(tmp_path: Path, spawn: Spawn) -> None:
+    before = snapshot(tmp_path)
+    process = spawn()
+    flow = FlowData(kind="python", left=None)
+    found = run_gate(cleanup, {"processes": QUICK}, root=tmp_path, before=before, flow=flow)
+    assert [left["pid"] for left in found.finding("processes").evidence["left"]] == [process.pid]
+
+
+def test_a_pid_that_was_given_to_another_is_not_what_was_left(tmp_path: Path, spawn: Spawn) -> None:
+    process = spawn()
+    flow = FlowData(kind="command", left=((process.pid, (processes.began(process.pid) or 0) - 1),))
+    assert of_flow(tmp_path, flow).status == "pass"
+
+
+def test_patterns_and_scope_hold_for_what_a_flow_left_too(tmp_path: Path, spawn: Spawn) -> None:
+    flow = ran(spawn("", "helper-one"), spawn("", "helper-two"))
+    assert of_flow(tmp_path, flow).finding("processes").observed == 2
+    assert (
+        of_flow(tmp_path, flow, processes={**QUICK, "ignore": ["helper-one"]}).finding("processes").observed
+        == 1
+    )
+    matching = {**QUICK, "scope": "matching", "command": ["helper-two"]}
+    assert of_flow(tmp_path, flow, processes=matching).finding("processes").observed == 1
+    assert of_flow(tmp_path, flow, processes={**QUICK, "user": "nobody-of-this-name"}).status == "pass"
+
+
+def test_below_its_keeper_gatekeepers_own_processes_are_not_the_flows(tmp_path: Path, spawn: Spawn) -> None:
+    gone = spawn()
+    flow = ran(gone, keeper=os.getpid())
+    gone.kill()
+    gone.wait()
+    program = tmp_path / "gatekeeper"
+    program.symlink_to(sys.executable)
+    spawn(program=str(program))
+    stray = spawn()
+    found = of_flow(tmp_path, flow)
+    assert [left["pid"] for left in found.finding("processes").evidence["left"]] == [stray.pid]
+
+
+def test_helpers_that_python_keeps_while_a_program_runs_are_not_left(tmp_path: Path) -> None:
+    code = "from multiprocessing import resource_tracker as t; t.ensure_running(); print(t._resource_tracker._pid, flush=True); input()"
+    host = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with host:
+        assert host.stdout is not None
+        tracker = int(host.stdout.readline())
+        flow = FlowData(kind="python", left=((tracker, processes.began(tracker) or 0.0),))
+        found = of_flow(tmp_path, flow, processes={"settle": "10s"})  # it may be just starting
+        host.communicate("\n", timeout=30)
+    assert found.status == "pass", found.reason
+
+
+def test_a_zombie_whose_parent_lives_was_not_left_and_is_not_waited_for(tmp_path: Path) -> None:
+    process = subprocess.Popen(["sleep", "60"], text=True)
+    flow = ran(process)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert of_flow(tmp_path, flow, processes={"settle": "100s"}).status == "pass"
+    process.wait()
+
+
+def test_a_flows_own_temporary_folder_is_looked_at_whatever_else_is(tmp_path: Path) -> None:
+    (tmp_path / "temp").mkdir()
+    flow = ran(temp=str(tmp_path / "temp"))
+    service = {**QUICK, "scope": "matching"}
+    assert of_flow(tmp_path, flow, processes=service).finding("temporary files").status == "pass"
+    (tmp_path / "temp" / "left").write_bytes(b"12345")
+    found = of_flow(tmp_path, flow, processes=service)
+    assert (found.status, found.finding("temporary files").evidence["left"][0]["size"]) == ("fail", 5)
+    assert of_flow(tmp_path, flow, processes=service, temporary={"max": 1}).status == "pass"
+
+
+def test_a_file_counts_by_when_it_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    now = os.lstat(tmp_path / "file").st_ctime
+
+    def counts(began: float, ended: float) -> bool:
+        flow = FlowData(kind="command", began=began, ended=ended)
+        return places.came_with(flow, str(tmp_path / "file"))
+
+    assert counts(now - 1, now + 1)
+    assert not counts(now + 1, now + 2)
+    if places._born(str(tmp_path / "file")) is not None:
+        assert not counts(now - 2, now - 1)
+        os.utime(tmp_path / "file", (0, 0))
+        assert counts(now - 1, now + 1)  # whatever times a program gives it
+    monkeypatch.setattr(places, "_born", lambda path: None)  # a file system that doesn't tell
+    assert counts(now + 1, now + 2)
+    assert not counts(now + 3, now + 4)
+    assert not places.came_with(FlowData(kind="command"), str(tmp_path / "gone"))

@@ -40,7 +40,11 @@ def test_an_empty_folder_gets_one_json_document_valid_against_the_schema_with_it
 
 def test_reports_are_written_beside_the_terminal_view(project):
     outcome = project.run("pre", "good", "--report-dir", "reports")
-    assert {path.name for path in (project.root / "reports").iterdir()} == {"junit.xml", "report.json"}
+    assert {path.name for path in (project.root / "reports").iterdir()} == {
+        "junit.xml",
+        "report.json",
+        "report.html",
+    }
     assert "reports/junit.xml" in outcome.stdout
 
 

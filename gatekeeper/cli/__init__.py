@@ -20,6 +20,7 @@ from gatekeeper.model import INTERNAL_ERROR, INTERRUPTED, USAGE_ERROR
 
 COMMANDS = {
     "run": "Run the gates of a phase and decide.",
+    "exec": "Run a command between its pre and post gates.",
     "list": "List gates, plugins and report formats.",
     "explain": "Say all about one gate.",
     "init": "Write a working configuration.",
@@ -78,6 +79,7 @@ def cli() -> None:
     gatekeeper init                     write a configuration to start from
     gatekeeper run pre                  may it start?
     gatekeeper run post                 was the result good?
+    gatekeeper exec -- COMMAND          both, around a command
     gatekeeper explain pre.resources    what a gate checks, and with which settings
     """
 
@@ -92,12 +94,18 @@ def main() -> NoReturn:
 def leave(code: int) -> NoReturn:
     """End the process with this code, without taking the interpreter apart, which takes as long as a gate.
 
-    What plugins registered with `atexit` is not called: it could end the process with another code.
+    A negative one is a signal to end by, as in `subprocess`. What plugins registered with `atexit` is not called: it
+    could end the process with another code.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    os._exit(code)
+    if code < 0:
+        import signal
+
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(abs(code))
 
 
 def _open_standard_streams() -> None:
@@ -157,7 +165,8 @@ def complain(*problems: str) -> None:
 
     for problem in problems:
         text = printable(f"gatekeeper: {problem}", newlines=True)
-        click.echo(text.encode(sys.stderr.encoding or "utf-8", "backslashreplace"), err=True)
+        with suppress(OSError):  # who doesn't listen is told nothing, and changes no exit code
+            click.echo(text.encode(sys.stderr.encoding or "utf-8", "backslashreplace"), err=True)
 
 
 def quiet_stdout(stdout: TextIO | None = None) -> None:

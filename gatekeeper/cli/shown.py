@@ -1,7 +1,7 @@
 """A run as it is seen at the command line: the stream of results, the progress line, the reports."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -14,20 +14,28 @@ from gatekeeper.execute.run import Observer
 from gatekeeper.model import Result
 from gatekeeper.outputs import Target, write_reports
 from gatekeeper.project import Project
+from gatekeeper.remembering import past
 from gatekeeper.reporting import PlanSummary, Stream, View, rendered
 
 
 class Shown(Observer):
-    """The stream on stdout, the progress line, and the plugins that observe."""
+    """The stream on stdout, or whatever `printer` writes to; the progress line; and the plugins that observe."""
 
-    def __init__(self, project: Project, prepared: Prepared, asked: Sequence[Target], view: View) -> None:
+    def __init__(
+        self,
+        project: Project,
+        prepared: Prepared,
+        asked: Sequence[Target],
+        view: View,
+        printer: Printer | None = None,
+    ) -> None:
         self._project, self._asked, self._view = project, asked, view
         view.root = project.settings.root
-        self._printer = Printer()
+        self._printer = printer or Printer()
         self._remembers = prepared.request.remember
         self._stdout = next((target.report for target in asked if target.path is None), None)
         self._stream: Stream | None = None
-        self._progress = _progress(prepared)
+        self._progress = _progress(prepared) if self._printer.stream.isatty() else None
         if self._stdout is not None and self._stdout.stream is not None:
             self._stream = self._stdout.stream(view)
             self._printer.write(self._stream.begin(_summary(project, prepared)))
@@ -41,9 +49,8 @@ class Shown(Observer):
             self._progress.ended(result.id)
         if self._stream is not None:
             text = self._stream.result(result)
-            if text and self._progress is not None:
-                self._progress.clear()
-            self._printer.write(text)
+            if text:
+                self.say(text)
         notify(self._project.plugins, result, complain)
 
     def idle(self) -> None:
@@ -55,15 +62,38 @@ class Shown(Observer):
             with suppress(ImportError):  # said when the report is rendered
                 import_module(name)
 
+    def say(self, text: str) -> None:
+        """Write it between the results."""
+        self._clear()
+        self._printer.write(text)
+
     def tick(self) -> None:
         if self._progress is not None:
-            self._progress.draw()
+            self._on_terminal(self._progress.draw)
+
+    def _clear(self) -> None:
+        if self._progress is not None:
+            self._on_terminal(self._progress.clear)
+
+    def _on_terminal(self, draw: Callable[[], None]) -> None:
+        """A terminal may be closed while gates run."""
+        try:
+            draw()
+        except OSError:
+            self._progress = None
 
     def finish(self, finished: Finished, *, exit_zero: bool) -> bool:
         """Write the reports; True when one that was asked for could not be written."""
-        if self._progress is not None:
-            self._progress.clear()
-        failures = write_reports(self._asked, finished.run, View(root=self._project.settings.root))
+        self._clear()
+        if self._remembers and any(target.report.name != "term" for target in self._asked):
+            self._view.past = past(self._project, finished.run)
+        files = View(
+            root=self._project.settings.root,
+            past=self._view.past,
+            again=self._view.again,
+            exit=self._view.exit,
+        )
+        failures = write_reports(self._asked, finished.run, files)
         complain(*failures)
         written = [str(target.path) for target in self._asked if target.path is not None]
         if written and not failures:
@@ -86,7 +116,8 @@ class Shown(Observer):
             )
             return True
         if self._printer.failure is not None:
-            complain(f"the report could not be written to stdout: {self._printer.failure.strerror}")
+            name = self._printer.stream.name.strip("<>")
+            complain(f"the report could not be written to {name}: {self._printer.failure.strerror}")
             return True
         if self._stream is None or (self._stdout and self._stdout.name != "term"):
             complain(*(f"note: {note}" for note in finished.run.notes))
@@ -94,7 +125,7 @@ class Shown(Observer):
 
 
 def _progress(prepared: Prepared) -> Any:
-    if not sys.stderr.isatty() or not sys.stdout.isatty():
+    if not sys.stderr.isatty():
         return None
     from gatekeeper.cli.progress import Progress
 

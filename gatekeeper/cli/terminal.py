@@ -57,23 +57,52 @@ class Printer:
 
     def __init__(self) -> None:
         self.failure: OSError | None = None
+        self.stream = sys.stdout  # what plugins print meanwhile goes elsewhere
         self._gone = False
-        self._stdout = sys.stdout  # what plugins print meanwhile goes elsewhere
 
     def write(self, text: str) -> None:
         if self._gone or not text:
             return
-        data = text.encode(self._stdout.encoding or "utf-8", "backslashreplace")
         try:
-            self._stdout.flush()
-            self._stdout.buffer.write(data)
-            self._stdout.buffer.flush()
+            self.stream.flush()
+            self._put(text.encode(self.stream.encoding or "utf-8", "backslashreplace"))
         except OSError as error:
-            from gatekeeper.cli import quiet_stdout
-
             self._gone = True
             self.failure = None if isinstance(error, BrokenPipeError) else error
-            quiet_stdout(self._stdout)
+            self._give_up()
+
+    def _put(self, data: bytes) -> None:
+        self.stream.buffer.write(data)
+        self.stream.buffer.flush()
+
+    def _give_up(self) -> None:
+        from gatekeeper.cli import quiet_stdout
+
+        quiet_stdout(self.stream)
+
+
+class BesidePrinter(Printer):
+    """Writes to stderr, which is a command's as well: it stays as it is, whatever goes wrong, and nothing waits in a
+    buffer to be written later.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stream = sys.stderr
+
+    def _put(self, data: bytes) -> None:
+        """A command may have left it non-blocking, as programs of Node.js do."""
+        number, view = self.stream.fileno(), memoryview(data)
+        while view:
+            try:
+                view = view[os.write(number, view) :]
+            except BlockingIOError:
+                import select
+
+                select.select([], [number], [])
+
+    def _give_up(self) -> None:
+        """The command finds out for itself."""
 
 
 def print_out(text: str) -> None:

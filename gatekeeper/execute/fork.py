@@ -106,6 +106,7 @@ def run_forked(plan: Plan, data: RunData, plugins: Plugins, options: Options, co
     control, command = _pipe()
     events, report = _pipe()
     processes.become_subreaper()  # should the forker be lost, its children are ours
+    others = frozenset(processes.children())  # what a command left (`gatekeeper exec`) is no gate's
     pid = os.fork()
     if pid == 0:
         for fd in (command, events, *(reader for slot in slots for reader in slot.readers)):
@@ -129,7 +130,7 @@ def run_forked(plan: Plan, data: RunData, plugins: Plugins, options: Options, co
         finally:
             for fd in (command, events, *(reader for slot in slots for reader in slot.readers)):
                 os.close(fd)  # the forker ends when nobody commands
-            _bury(pid, alive=not runner.lost)
+            _bury(pid, others, alive=not runner.lost)
     return bool(interrupts)
 
 
@@ -377,7 +378,7 @@ def signals(handle: Callable[[int, Any], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _bury(pid: int, *, alive: bool) -> None:
+def _bury(pid: int, others: frozenset[int], *, alive: bool) -> None:
     """Wait for the forker. One that was lost may have left gates running: they are found, and killed."""
     if not alive:
         with suppress(ProcessLookupError):
@@ -385,7 +386,7 @@ def _bury(pid: int, *, alive: bool) -> None:
     with suppress(ChildProcessError):
         os.waitpid(pid, 0)
     for _ in range(0 if alive else 100):
-        left = [found for found in processes.children() if _is_ours(found)]
+        left = [found for found in processes.children() if found not in others and _is_ours(found)]
         if not left:
             return
         for found in left:

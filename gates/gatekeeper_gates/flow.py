@@ -1,5 +1,7 @@
 """`post.flow`: how the flow that gatekeeper ran came to its end."""
 
+from collections.abc import Iterator
+
 from msgspec import Struct, field
 
 from gatekeeper import Context, Finding, FlowData, post
@@ -26,20 +28,42 @@ class Flow(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("exit_codes needs at least one number from 0 to 255")
 
 
+MEASURED = ("duration", "cpu", "peak_memory")
+"""What gatekeeper measures of every flow: recorded here, whether or not `post.performance` has budgets on it."""
+
+
 @post(settings=Flow, flow=True, tags=["flow"])
-def flow(ctx: Context, settings: Flow) -> Finding:
+def flow(ctx: Context, settings: Flow) -> Iterator[Finding]:
     """The flow came to its end, and to a good one."""
-    ended = ctx.flow
+    yield _end(ctx.flow, settings)
+    for series in ctx.data.measured.series:
+        if series.name in MEASURED and len(series.values) == 1:
+            evidence = {"source": series.source}
+            yield ctx.measure(series.name, series.values[0], unit=series.unit, evidence=evidence)
+
+
+def _end(ended: FlowData, settings: Flow) -> Finding:
     if not ended.complete:
-        message = "nobody saw its end: its process exited on the spot (os._exit) or was killed"
-        return Finding("end", "fail", message=message, hint="run it alone, and look at its last output")
-    if ended.signal is not None:
-        return Finding(
-            "end", "fail", observed=ended.signal, message=f"{_name(ended)} was ended by {ended.signal}"
+        message = (
+            f"nobody saw its end: its process exited on the spot (os._exit) or was killed {ended.message}"
         )
+        return Finding(
+            "end", "fail", message=message.rstrip(), hint="run it alone, and look at its last output"
+        )
+    if ended.kind == "command" and ended.error is not None:
+        return _prevented(ended)
+    if ended.signal is not None:
+        message = f"{_name(ended)} was ended by {ended.signal} {ended.message}"
+        return Finding("end", "fail", observed=ended.signal, message=message.rstrip())
     if ended.kind == "python":
         return _exception(ended)
     return _session(ended) if ended.kind == "pytest" else _exit_code(ended, settings)
+
+
+def _prevented(ended: FlowData) -> Finding:
+    """A command that did not start, or was not given more time."""
+    code = ended.signal if ended.exit_code is None else ended.exit_code
+    return Finding("end", "fail", observed=code, message=f"{_name(ended)} {ended.message}")
 
 
 def _name(ended: FlowData) -> str:

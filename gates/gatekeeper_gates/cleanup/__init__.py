@@ -1,6 +1,7 @@
 """`post.cleanup`: what a flow left behind."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct, field
@@ -22,24 +23,32 @@ NOTHING_MATCHES = """nothing to look at: processes.scope is "matching" and there
 command = ["chromium --headless", "orders_worker"]"""
 
 
-IGNORED = ["git fsmonitor--daemon", "git (maintenance|gc) ", "watchman"]
-"""Helpers that other tools start in a project's folder, and that stay."""
+IGNORED = [
+    "git fsmonitor--daemon",
+    "git (maintenance|gc) ",
+    "watchman",
+    r"from (multiprocessing|(joblib\.externals\.)?loky\.backend)\.(resource_tracker|forkserver) import main",
+]
+"""Helpers that other tools start in a project's folder, and that stay; those of Python as long as its program runs."""
 
 
 class Processes(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which processes count as left: those that started after the pre run, before this one, and still run."""
+    """Which processes count as left: of a flow that gatekeeper ran, those that it started; else those that started
+    after the pre run and before this one; and that still run.
+    """
 
     max: int = 0
     """How many may be left."""
     scope: Literal["project", "matching"] = "project"
     """`project`: those whose working directory or command line lies in the project, and those that match
-    `command`. `matching`: only the latter."""
+    `command`; of a flow that gatekeeper ran, all that it left. `matching`: only those that match `command`."""
     command: list[str] = field(default_factory=list)
     """Regular expressions; a process whose command line matches one counts wherever it runs."""
     ignore: list[str] = field(default_factory=lambda: [*IGNORED])
     """Regular expressions; a process whose command line matches one never counts."""
     user: str | None = None
-    """Whose processes: a user's name, `"*"` for everyone's; by default the user who runs gatekeeper."""
+    """Whose processes: a user's name, `"*"` for everyone's; by default the user who runs gatekeeper, and everyone of
+    a flow that gatekeeper ran."""
     settle: Duration = Duration(1.0)
     """How long a process that is just ending may take to be gone."""
 
@@ -78,6 +87,13 @@ class Ports(Struct, frozen=True, forbid_unknown_fields=True):
         from gatekeeper_gates.cleanup.processes import port_range
 
         return tuple(port_range(item) for item in self.watch)
+
+
+class Temporary(Struct, frozen=True, forbid_unknown_fields=True):
+    """The flow's own folder for temporary files (`gatekeeper exec --private-tmp`)."""
+
+    max: int = 0
+    """How many files may be left in it; a folder counts once."""
 
 
 class Files(Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,6 +150,8 @@ class Cleanup(Struct, frozen=True, forbid_unknown_fields=True):
     files: list[Files] = field(default_factory=list)
     """Temporary files that should be gone. None by default: what else happens in a machine's temporary folder
     is not the flow's doing."""
+    temporary: Temporary = Temporary()
+    """What may be left in a folder for temporary files that was the flow's own."""
     disk: list[Disk] = field(default_factory=list)
     """Folders that should not grow without bound."""
     services: list[Service] = field(default_factory=list)
@@ -177,7 +195,7 @@ def cleanup(ctx: Context, settings: Cleanup) -> None:
     """The flow left no process, port, file or growth behind."""
     if ctx.before.run is None and settings == Cleanup():
         ctx.skip(UNCONFIGURED)
-    if not settings.looks:
+    if not settings.looks and (ctx.data.flow is None or ctx.data.flow.temp is None):
         ctx.skip(NOTHING_MATCHES)
     from gatekeeper_gates.cleanup import rules
 
@@ -185,6 +203,8 @@ def cleanup(ctx: Context, settings: Cleanup) -> None:
     left = rules.left_processes(ctx, settings.processes, before) if settings.processes.looks else []
     if settings.processes.looks or settings.ports.watch:
         rules.ports(ctx, settings.ports, before, left)
+    if ctx.data.flow is not None and ctx.data.flow.temp is not None:
+        rules.temporary(ctx, settings.temporary, Path(ctx.data.flow.temp))
     for files in settings.files:
         rules.files(ctx, files, before)
     for disk in settings.disk:

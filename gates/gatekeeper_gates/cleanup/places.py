@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatekeeper import Context, DataError
+from gatekeeper import Context, DataError, FlowData
 from gatekeeper_gates.cleanup.processes import began
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ MAX_PATHS = 5_000
 """A glob that matches more paths is a mistake."""
 MAX_ENTRIES = 500_000
 """Files up to which a folder is measured."""
+TICK, STEP = 0.05, 2.0
+"""Seconds by which times of files may be off: by the kernel's clock for them, and where only a last change is told (FAT
+has steps of 2 s, and a file server a clock of its own)."""
 
 
 # -- files and disk ------------------------------------------------------------------------------------------
@@ -47,6 +50,39 @@ def paths(ctx: Context, rule: "Files") -> list[str]:
         if len(found) > MAX_PATHS:
             raise DataError(rule.path, f"matches more than {MAX_PATHS} files; narrow the pattern")
     return sorted(found)
+
+
+def came_with(flow: FlowData, path: str) -> bool:
+    """Whether a file that was not there before may have come with the flow: created or moved there while it ran.
+
+    Creating and moving a file both change it (`st_ctime`, inode(7)), so what did not change since the flow began was
+    there; what was born after its end is another's.
+    """
+    born = _born(path)
+    try:
+        changed = os.lstat(path).st_ctime
+    except OSError:
+        return False
+    if born is None:
+        return changed >= flow.began - STEP
+    return changed >= flow.began - TICK and (not flow.ended or born <= flow.ended + TICK)
+
+
+def _born(path: str) -> float | None:
+    """When a file was created, in seconds since the epoch; None where the system or its file system doesn't say.
+
+    By statx(2), which Python has not: `STATX_BTIME`, and the offsets of `stx_mask` and `stx_btime` in linux/stat.h.
+    """
+    import ctypes
+    import struct
+
+    found, wanted = ctypes.create_string_buffer(256), 0x800
+    try:
+        failed = ctypes.CDLL(None).statx(-100, os.fsencode(path), 0x100, wanted, found)  # AT_SYMLINK_NOFOLLOW
+    except (OSError, AttributeError):
+        return None
+    (has,), (seconds, nanoseconds) = struct.unpack_from("I", found), struct.unpack_from("qI", found, 80)
+    return None if failed or not has & wanted else seconds + nanoseconds / 1e9
 
 
 def used(ctx: Context, path: str) -> int:

@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
-from gatekeeper import Context, DataError
+from gatekeeper import Context, DataError, FlowData
 
 if TYPE_CHECKING:
     import psutil
@@ -63,7 +64,61 @@ def running() -> list[list[float]]:
 
 
 def left(ctx: Context, rule: "Processes", before: list[list[float]]) -> "list[psutil.Process]":
-    """The processes that started since `before` and count by the rule, gatekeeper's own apart."""
+    """The processes that the flow left and that count by the rule, now."""
+    flow = ctx.data.flow
+    if flow is not None and flow.left is not None:
+        return [process for process in _attributed(flow) if _is_of(process, rule)]
+    return _suspected(ctx, rule, before)
+
+
+def runs(process: "psutil.Process") -> bool:
+    """Whether it is still that process, and no zombie that somebody has yet to wait for."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError):
+        return False
+
+
+def _attributed(flow: FlowData) -> "Iterator[psutil.Process]":
+    """What the flow is known to have left, and what that started since: nobody else's, wherever it runs."""
+    import psutil
+
+    found: dict[int, psutil.Process] = {}
+    for pid, start in flow.left or ():
+        with suppress(psutil.Error, OSError):
+            if began(pid) == start:
+                found[pid] = psutil.Process(pid)
+    if flow.left and flow.keeper is not None:
+        found |= {process.pid: process for process in _kept(flow.keeper)}
+    return filter(runs, found.values())
+
+
+def _kept(keeper: int) -> "Iterator[psutil.Process]":
+    """All below the process that adopts what the flow leaves, but for gatekeeper's own, which run this."""
+    import psutil
+
+    me = psutil.Process()
+    own = {me.pid, *(process.pid for process in me.parents())}
+    with suppress(psutil.Error, OSError):
+        for child in psutil.Process(keeper).children():
+            if child.pid not in own and not _is_gatekeeper(child):
+                yield child
+                yield from child.children(recursive=True)
+
+
+def _is_of(process: "psutil.Process", rule: "Processes") -> bool:
+    import psutil
+
+    with suppress(psutil.Error, OSError):
+        wanted = rule.scope == "project" or _matches(process, rule.command)
+        return wanted and _is_meant(process, rule, rule.user or "*")
+    return False
+
+
+def _suspected(ctx: Context, rule: "Processes", before: list[list[float]]) -> "list[psutil.Process]":
+    """Those that started since `before`, gatekeeper's own apart, and by their place are the flow's."""
     import psutil
 
     around = Surroundings.of(ctx)
@@ -102,7 +157,7 @@ class Surroundings(Struct, frozen=True):
         ours = [process.pid for process in takewhile(_is_gatekeeper, lineage)]
         start = began(ours[-1]) if ours and ctx.data.phase == "post" else None
         until = None if start is None else (start, ours[-1])
-        parents = set(ours) if ctx.data.phase == "all" else set()
+        parents = set(ours) if ctx.data.phase in ("all", "exec") else set()
         terminals = {terminal for process in lineage if (terminal := _terminal(process))}
         return cls({process.pid for process in lineage}, until, parents, terminals)
 
@@ -147,18 +202,22 @@ def _terminal(process: "psutil.Process") -> str | None:
 
 
 def _counts(process: "psutil.Process", rule: "Processes", around: Surroundings, root: str) -> bool:
-    import psutil
-
     words = _words(process)
-    command = " ".join(words)
-    if not words or process.status() == psutil.STATUS_ZOMBIE:
+    if not words or not runs(process) or not _is_meant(process, rule, rule.user):
         return False
-    if not _belongs_to(process, rule.user) or any(re.search(pattern, command) for pattern in rule.ignore):
-        return False
-    if any(re.search(pattern, command) for pattern in rule.command):
+    if _matches(process, rule.command):
         return True
     in_project = rule.scope == "project" and _lies_in(process, words, root)
     return in_project and not around.is_elsewhere(process)
+
+
+def _is_meant(process: "psutil.Process", rule: "Processes", user: str | None) -> bool:
+    return _belongs_to(process, user) and not _matches(process, rule.ignore)
+
+
+def _matches(process: "psutil.Process", patterns: list[str]) -> bool:
+    command = " ".join(_words(process))
+    return any(re.search(pattern, command) for pattern in patterns)
 
 
 def _belongs_to(process: "psutil.Process", user: str | None) -> bool:

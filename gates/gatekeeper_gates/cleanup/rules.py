@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper import Budget, Context, DataError, Finding, show
@@ -12,9 +13,11 @@ from gatekeeper_gates.cleanup import places, processes
 if TYPE_CHECKING:
     import psutil
 
-    from gatekeeper_gates.cleanup import Disk, Files, Ports, Processes, Service
+    from gatekeeper_gates.cleanup import Disk, Files, Ports, Processes, Service, Temporary
 
 Before = Mapping[str, Any]
+LOOK_EVERY = 0.1
+"""Seconds between two looks at what may be just ending."""
 NOT_CONFIGURED = "nothing to compare with: it was not configured when the pre run was made"
 
 
@@ -22,8 +25,8 @@ def left_processes(ctx: Context, rule: "Processes", before: Before) -> list[proc
     """Processes that are left."""
     import msgspec
 
-    candidates = processes.left(ctx, rule, before["processes"])
-    found = [d for d in map(processes.described, _settled(ctx, candidates, rule.settle)) if d is not None]
+    settled = _settled(ctx, rule, before["processes"])
+    found = [described for process in settled if (described := processes.described(process)) is not None]
     ctx.check(
         len(found) <= rule.max,
         f"{_many(len(found), 'process', 'processes')} left: {_listed([_process(p) for p in found])}",
@@ -38,14 +41,14 @@ def left_processes(ctx: Context, rule: "Processes", before: Before) -> list[proc
     return found
 
 
-def _settled(ctx: Context, found: "list[psutil.Process]", patience: float) -> "list[psutil.Process]":
-    """Those that are still there after a moment: a process that is just ending was not left."""
-    import psutil
-
-    if not found:
-        return []
-    _, alive = psutil.wait_procs(found, timeout=min(patience, ctx.remaining() / 2))
-    return alive
+def _settled(ctx: Context, rule: "Processes", before: list[list[float]]) -> "list[psutil.Process]":
+    """What is still there after a moment: a process that is just ending was not left, but what it starts is."""
+    until = time.monotonic() + min(rule.settle, ctx.remaining() / 2)
+    found = processes.left(ctx, rule, before)
+    while found and time.monotonic() < until:
+        time.sleep(LOOK_EVERY)
+        found = processes.left(ctx, rule, before)
+    return found or processes.left(ctx, rule, before)  # one may be missed while its parent ends
 
 
 def _process(process: processes.Left) -> str:
@@ -115,20 +118,33 @@ def files(ctx: Context, rule: "Files", before: Before) -> None:
         ctx.add(Finding(name, "unknown", message=NOT_CONFIGURED, hint="gatekeeper run pre"))
         return
     known = set(before["files"][rule.path])
-    left = [path for path in places.paths(ctx, rule) if path not in known]
+    new = [path for path in places.paths(ctx, rule) if path not in known]
+    left = [path for path in new if ctx.data.flow is None or places.came_with(ctx.data.flow, path)]
+    _few(ctx, name, left, rule.max, hint=_remove(left))
+
+
+def temporary(ctx: Context, rule: "Temporary", folder: Path) -> None:
+    """What is left in the flow's own folder for temporary files."""
+    left = sorted(str(path) for path in folder.iterdir()) if folder.is_dir() else []
+    hint = "have the flow remove what it no longer needs; gatekeeper removes it now"
+    _few(ctx, "temporary files", left, rule.max, hint=hint)
+
+
+def _few(ctx: Context, name: str, left: list[str], most: int, *, hint: str) -> None:
+    """A finding about files and folders that are left."""
     described = [found for path in left[:100] if (found := _file(ctx, path)) is not None]
     words = [
         f"{file['path']} ({show(file['size'], 'B')}, {show(file['age_s'], 's')} old)" for file in described
     ]
     ctx.check(
-        len(left) <= rule.max,
+        len(left) <= most,
         f"{_many(len(left), 'file', 'files')} left: {_listed(words)}",
         name=name,
         observed=len(left),
         operator="<=",
-        limit=rule.max,
+        limit=most,
         unit="left",
-        hint=_remove(left),
+        hint=hint,
         evidence={"left": described} if described else None,
     )
 
