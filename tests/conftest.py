@@ -4,7 +4,7 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["gatekeeper.testing"]
+pytest_plugins = ["gatekeeper.testing", "execs"]
 
 # Examples write files and start processes on machines that are busy with other tests: time says nothing here. In CI a
 # change is judged by the same examples each time; whoever develops tries new ones with every run.

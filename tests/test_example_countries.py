@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
-from gatekeeper.model import Finding
+from gatekeeper.model import Finding, Run
 from gatekeeper.testing import Outcome, Project
 
 pytest.importorskip("pycountry", reason="the example's data: pip install pycountry")
@@ -175,3 +177,146 @@ def test_every_fault_is_documented(example: Example) -> None:
     for fault in ("lose-records", "lose-country", "break-schema", "slow", "leave-process", "leave-file"):
         assert fault in shown
         assert f"`{fault}`" in readme
+
+
+# -- from Python: gated.py -----------------------------------------------------------------------------------
+
+
+def gated(example: Example, *arguments: str) -> tuple[int, str, Run]:
+    """Exit code, what was printed, and the record of `python gated.py`."""
+    done = subprocess.run(
+        [sys.executable, "gated.py", *arguments],
+        cwd=example.root,
+        env={key: value for key, value in os.environ.items() if not key.startswith("GATEKEEPER_")}
+        | example.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report = example.root / "build" / "reports" / "report.json"
+    return done.returncode, done.stdout + done.stderr, msgspec.json.decode(report.read_bytes(), type=Run)
+
+
+def findings(*runs: Run) -> dict[str, Any]:
+    """What the gates found, apart from what differs from one run to the next: times, pids, the machine."""
+    varying = ("s", "B", "ratio", "records/s")
+    elsewhere = ("post.flow", "pre.resources", "pre.storage")
+    return {
+        result.id: (
+            result.status,
+            [
+                (f.name, f.status, None if f.unit in varying else f.observed, f.limit)
+                for f in result.findings
+                if f.name != "written"
+            ],
+        )
+        for run in runs
+        for result in run.results
+        if result.id not in elsewhere
+    }
+
+
+@pytest.mark.usefixtures("nothing_survives")
+@pytest.mark.parametrize(
+    "fault", [None, "lose-records", "lose-country", "break-schema", "slow", "leave-process", "leave-file"]
+)
+def test_gates_find_the_same_around_the_flow_in_python_as_before_and_after_it(
+    example: Example, tmp_path: Path, fault: str | None
+) -> None:
+    arguments = ["--fault", fault] if fault else []
+    before = example.run("pre")
+    example.flow(*arguments)
+    after = example.run("post")
+    (tmp_path / "temp").rename(tmp_path / "temp before")  # what the first left behind is not the second's
+    (tmp_path / "temp").mkdir()
+    code, shown, run = gated(example, *arguments)
+    assert code == after.exit_code == bool(fault), shown
+    assert findings(run) == findings(before.run, after.run)
+    assert run.result("post.flow").status == "pass"  # type: ignore[union-attr]
+    assert run.subject.name == "countries"
+    for reason in run.verdict.reasons:
+        assert reason.gate in shown
+
+
+# -- around a pytest session -----------------------------------------------------------------------------------
+
+
+def in_session(example: Example, fault: str | None) -> tuple[int, str, Run]:
+    """Exit code, what was printed, and the record of `pytest --gatekeeper=pre,post` with a test that runs the flow."""
+    arguments = ["--fault", fault] if fault else []
+    example.write({"test_flow.py": f"import flow\n\ndef test_it_runs():\n    flow.main({arguments})\n"})
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:benchmark",
+    ]
+    done = subprocess.run(
+        [*command, "--gatekeeper=pre,post", "--gatekeeper-report-dir=build/reports", "test_flow.py"],
+        cwd=example.root,
+        env={
+            key: value for key, value in os.environ.items() if not key.startswith(("GATEKEEPER_", "PYTEST_"))
+        }
+        | example.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report = example.root / "build" / "reports" / "report.json"
+    return done.returncode, done.stdout + done.stderr, msgspec.json.decode(report.read_bytes(), type=Run)
+
+
+@pytest.mark.usefixtures("nothing_survives")
+@pytest.mark.parametrize(
+    "fault", [None, "lose-records", "lose-country", "break-schema", "slow", "leave-process", "leave-file"]
+)
+def test_gates_find_the_same_around_a_session_that_runs_the_flow_as_before_and_after_it(
+    example: Example, tmp_path: Path, fault: str | None
+) -> None:
+    before = example.run("pre")
+    example.flow(*(["--fault", fault] if fault else []))
+    after = example.run("post")
+    (tmp_path / "temp").rename(tmp_path / "temp before")  # what the first left behind is not the second's
+    (tmp_path / "temp").mkdir()
+    code, shown, run = in_session(example, fault)
+    assert code == after.exit_code == bool(fault), shown
+    assert "1 passed" in shown
+    found = findings(run)
+    assert found.pop("post.errors") == ("pass", [("tests", "pass", None, 0.01)])  # what a session has besides
+    assert found == {gate: f for gate, f in findings(before.run, after.run).items() if gate != "post.errors"}
+    assert run.subject.name == "countries"
+    for reason in run.verdict.reasons:
+        assert reason.gate in shown
+
+
+# -- around the command ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("nothing_survives")
+@pytest.mark.parametrize(
+    "fault", [None, "lose-records", "lose-country", "break-schema", "slow", "leave-process", "leave-file"]
+)
+def test_gates_find_the_same_around_the_command_as_before_and_after_it(
+    example: Example, tmp_path: Path, fault: str | None
+) -> None:
+    arguments = ["--fault", fault] if fault else []
+    before = example.run("pre")
+    example.flow(*arguments)
+    after = example.run("post")
+    (tmp_path / "temp").rename(tmp_path / "temp before")  # what the first left behind is not the second's
+    (tmp_path / "temp").mkdir()
+    report = ("--format", "json=build/report.json")
+    done = example.command("exec", *report, "--", sys.executable, "flow.py", *arguments)
+    run = msgspec.json.decode((example.root / "build" / "report.json").read_bytes(), type=Run)
+    assert done.exit_code == after.exit_code == bool(fault), done.stderr
+    assert done.stdout.startswith(("5046 subdivisions", "4945 subdivisions"))
+    assert findings(run) == findings(before.run, after.run)
+    assert run.result("post.flow").status == "pass"  # type: ignore[union-attr]
+    assert run.subject.name == "countries"
+    for reason in run.verdict.reasons:
+        assert reason.gate in done.stderr

@@ -45,13 +45,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> Any:
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> Any:
     """Before any code of the project, and before output is captured: are gates asked for around this session?"""
     asked = early_config.known_args_namespace.gatekeeper
     if asked is not None or early_config.getini("gatekeeper"):
         from gatekeeper.pytest_plugin import around
 
-        around.enter(early_config)
+        around.enter(early_config, parser, args)
     return (yield)
 
 

@@ -4,6 +4,8 @@ from code does it in its own process.
 
 import os
 import sys
+from collections.abc import Sequence
+from copy import copy
 from types import FrameType
 
 import pytest
@@ -12,7 +14,7 @@ from gatekeeper.pytest_plugin import feed
 from gatekeeper.pytest_plugin.session import PLUGIN, Told
 
 
-def enter(config: pytest.Config) -> None:
+def enter(config: pytest.Config, parser: pytest.Parser, args: Sequence[str]) -> None:
     """Have the gates that are asked for run around the session of this configuration.
 
     The command line's own process does not return from here: it becomes the supervisor of a child that starts over.
@@ -28,17 +30,21 @@ def enter(config: pytest.Config) -> None:
     if main is None and "PYTEST_XDIST_WORKER" in os.environ:
         return  # its controller runs the gates; it is known as a worker when it is configured
     from gatekeeper.pytest_plugin.options import asked
+    from gatekeeper.pytest_plugin.shown import Shown
 
-    wanted = asked(config)
+    # parsed afresh: what repeats or adds up is doubled in what pytest 8.0 has parsed so far
+    options = parser.parse_known_args(args, copy(config.option))
+    wanted = asked(config, options)
     if wanted is None:
         return
+    shown = Shown(config, options)
     from gatekeeper.pytest_plugin import supervise
 
     if main is not None and _is_command(main) and supervise.can_start_over(config):
-        supervise.run(config, wanted)
+        supervise.run(wanted, shown)
     from gatekeeper.pytest_plugin.inprocess import InProcess
 
-    config.pluginmanager.register(InProcess(config, wanted), PLUGIN)
+    config.pluginmanager.register(InProcess(config, wanted, shown), PLUGIN)
 
 
 def _main() -> FrameType | None:

@@ -39,10 +39,10 @@ class Entrance:
 class InProcess(Told):
     """Runs the post gates on what the session told."""
 
-    def __init__(self, config: pytest.Config, asked: Asked) -> None:
+    def __init__(self, config: pytest.Config, asked: Asked, shown: Shown) -> None:
         self._kept = Kept()
         super().__init__(self._kept)
-        self._gates = SessionGates(asked, Shown(config), measures=True)
+        self._gates = SessionGates(asked, shown, measures=True)
         config.pluginmanager.register(Entrance(self._gates), NAME)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

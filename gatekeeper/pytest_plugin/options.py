@@ -1,6 +1,7 @@
 """What `pytest --gatekeeper=pre,post` and the options beside it ask for."""
 
 import os
+from argparse import Namespace
 
 import pytest
 from msgspec import Struct
@@ -32,7 +33,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     formats: tuple[str, ...] = ()
 
 
-def asked(config: pytest.Config) -> Asked | None:
+def asked(config: pytest.Config, options: Namespace) -> Asked | None:
     """What a session's options ask for; None where that is no gate, or where no test runs.
 
     What the configuration of pytest says counts for the outermost session only, and never inside a gate.
@@ -40,7 +41,6 @@ def asked(config: pytest.Config) -> Asked | None:
     Raises:
         pytest.UsageError: no phases, or a report without a path.
     """
-    options = config.known_args_namespace
     text, where = options.gatekeeper, "--gatekeeper"
     if text is None:
         text, where = config.getini("gatekeeper"), "gatekeeper (in the configuration of pytest)"

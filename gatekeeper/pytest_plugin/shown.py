@@ -2,6 +2,7 @@
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +25,7 @@ class Shown:
     No line looks like pytest's own last one (`2 passed in 0.12s`), which tools look for from the end.
     """
 
-    def __init__(self, config: pytest.Config) -> None:
-        options = config.known_args_namespace
+    def __init__(self, config: pytest.Config, options: Namespace) -> None:
         self._verbosity: int = getattr(options, "verbose", 0)
         self._color: str = getattr(options, "color", "auto")
         self._has_terminal = config.pluginmanager.hasplugin("terminal")

@@ -36,7 +36,7 @@ def can_start_over(config: pytest.Config) -> bool:
     return same and bool(sys.executable) and hasattr(signal, "sigtimedwait")
 
 
-def run(config: pytest.Config, asked: Asked) -> NoReturn:
+def run(asked: Asked, shown: Shown) -> NoReturn:
     """Run the gates and, between them, the session; then end this process at once.
 
     Nothing that plugins left to be done at its exit changes the code, or spoils what the session wrote.
@@ -44,7 +44,6 @@ def run(config: pytest.Config, asked: Asked) -> NoReturn:
     Raises:
         pytest.UsageError: whatever is wrong with what was asked or configured.
     """
-    shown = Shown(config)
     folder = Path(tempfile.mkdtemp(prefix="gatekeeper-pytest-"))
     code = INTERNAL_ERROR
     try:
