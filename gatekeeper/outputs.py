@@ -88,7 +88,7 @@ def _written(target: Target, path: Path, run: Run, view: View) -> str | None:
 
 
 def _write_through(path: Path, data: bytes) -> None:
-    """A device or a pipe is written to, never replaced; nor is the file that the steps of a GitHub job write together."""
+    """A device or a pipe is written to, never replaced; nor is the summary of a GitHub step, which others write too."""
     with open(path, "ab" if path.is_file() else "wb") as file:
         file.write(data)
 
@@ -100,7 +100,7 @@ def _is_shared(path: Path) -> bool:
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all: a temporary one in the same folder, fsync, rename. Links are followed.
 
-    What can't be replaced is written to instead: a device, a pipe, and GitHub's summary of a step, which is appended to.
+    What can't be replaced is written to instead: a device, a pipe, GitHub's summary of a step (which is appended to).
 
     Raises:
         OSError: it can't be written; nothing is left behind.

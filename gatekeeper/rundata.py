@@ -10,7 +10,6 @@ from gatekeeper.model import JSON, RunPhase, Subject, TrustedRef
 from gatekeeper.plain import plain
 from gatekeeper.samples import Readings
 
-
 MISSING = "!"
 """Begins, in place of a JSON text, why an input or output can't be given."""
 

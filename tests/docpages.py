@@ -174,7 +174,7 @@ class Workspace:
         home.mkdir(exist_ok=True)
         environment = {
             "PATH": f"{scripts}:/usr/local/bin:/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8", "NO_COLOR": "1",
-            "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(home),
+            "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(home), "PYTEST_ADDOPTS": "-p no:asyncio",
         } | ({} if "gatekeeper config" in command else AT_EASE)  # fmt: skip
         done = subprocess.run(
             ["bash", "-c", f"(exit {self._status})\n{command}"], cwd=self.root, env=environment, check=False,

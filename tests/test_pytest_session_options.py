@@ -257,7 +257,8 @@ def test_a_session_that_does_not_use_the_plugin_loads_next_to_nothing_of_it(sess
             print("LOADED", *heavy, *ours)
     """.replace("FOREIGN", repr(FOREIGN))
     sessions.write({"test_it.py": GREEN, "conftest.py": conftest})
-    alone = ("-p", "no:hypothesispytest", "-p", "no:benchmark", "-p", "no:xdist")
+    others = ("hypothesispytest", "benchmark", "xdist", "pytest_cov", "asyncio", "rerunfailures", "timeout")
+    alone = [word for name in others for word in ("-p", f"no:{name}")]
     done = sessions.command(*PYTEST, *alone, *args)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("LOADED")]
     assert set(line.split()[1:]) == LIGHT | more

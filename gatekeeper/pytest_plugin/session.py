@@ -35,7 +35,7 @@ def _error(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
     """The exception's type; `timeout` for pytest-timeout's, `xpass` where a strict xfail passed."""
     if call.excinfo is None:
         return "xpass" if str(report.longrepr).startswith("[XPASS") else "failure"
-    if call.excinfo.errisinstance(pytest.fail.Exception) and "from pytest-timeout" in str(call.excinfo.value):
+    if call.excinfo.errisinstance(pytest.fail.Exception) and str(call.excinfo.value).startswith("Timeout"):
         return "timeout"
     return call.excinfo.type.__name__[:LONGEST_NAME]
 

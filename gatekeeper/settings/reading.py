@@ -144,7 +144,9 @@ def named_trusted(trusted: TrustedRef, path: Path, cwd: Path) -> Found:
     path = Path(os.path.abspath(cwd / expanded(path)))
     label = f"{trusted.ref}:{_label(path, cwd)}"
     if not path.is_relative_to(trusted.top):
-        raise UsageError(f"--policy-from {trusted.ref}: the configuration {path} lies outside of the repository")
+        raise UsageError(
+            f"--policy-from {trusted.ref}: the configuration {path} lies outside of the repository"
+        )
     (item,) = held(trusted, [path])
     if item is None:
         raise UsageError(f"{label}: no such configuration file")

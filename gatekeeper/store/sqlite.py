@@ -122,8 +122,7 @@ class SqliteStore(Queries):
             msgspec.json.encode(run.counts).decode(), document, saved,
         )  # fmt: skip
         cursor = self._connection.execute(
-            f"INSERT INTO runs ({LISTED}, document, saved) VALUES ({places(14)}) "
-            "ON CONFLICT (id) DO NOTHING",
+            f"INSERT INTO runs ({LISTED}, document, saved) VALUES ({places(14)}) ON CONFLICT (id) DO NOTHING",
             row,
         )
         if cursor.rowcount != 1:
