@@ -126,7 +126,7 @@ def test_every_command_has_help_with_examples(path):
 
 
 def test_the_overview_imports_no_command():
-    code = "import sys\nfrom gatekeeper.cli import run\nrun(['--version'])\nprint([m for m in sys.modules if m == 'gatekeeper.app'])"
+    code = "import sys\nfrom gatekeeper.cli import command_line\ncommand_line(['--version'])\nprint([m for m in sys.modules if m == 'gatekeeper.app'])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from execs import Execs
-from gatekeeper.cli import run as command_line
+from gatekeeper.cli import command_line
 
 GATES = """
     import os

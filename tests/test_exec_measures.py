@@ -12,6 +12,8 @@ import pytest
 
 from execs import Execs
 
+pytestmark = pytest.mark.heavy
+
 BURN = "import time\nwhile time.process_time() < 0.4: pass\n"
 
 

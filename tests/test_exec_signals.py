@@ -15,6 +15,8 @@ import pytest
 
 from execs import Done, Execs, await_line
 
+pytestmark = pytest.mark.heavy
+
 COUNTING = """
 import os, signal, sys, time
 seen = []

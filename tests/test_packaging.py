@@ -49,7 +49,7 @@ def test_the_wheel_works_where_only_it_is_installed(wheel, tmp_path):
     site.mkdir()
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    code = f"import sys; sys.path.insert(0, {str(site)!r}); from gatekeeper.cli import run; sys.exit(run(['run', 'pre', '--no-history']))"
+    code = f"import sys; sys.path.insert(0, {str(site)!r}); from gatekeeper.cli import command_line; sys.exit(command_line(['run', 'pre', '--no-history']))"
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("GATEKEEPER", "PYTHON"))
     }

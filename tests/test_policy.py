@@ -713,7 +713,7 @@ def test_an_interrupted_run_leaves_no_copy_behind(change, how):
 
 def test_a_run_without_the_option_loads_nothing_of_this(change):
     code = (
-        "import sys\nfrom gatekeeper.cli import run\nrun(['run', 'pre'])\n"
+        "import sys\nfrom gatekeeper.cli import command_line\ncommand_line(['run', 'pre'])\n"
         "print([n for n in sys.modules if n.startswith('gatekeeper.policy') or n == 'gatekeeper.settings.rules'])"
     )
     done = subprocess.run(

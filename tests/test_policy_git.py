@@ -17,6 +17,8 @@ from changes import ALONE, FIVE_WITHOUT_ID, POLICY, Change, commit, git, write
 from gatekeeper.errors import UsageError
 from gatekeeper.policy import copies, imports, located, named, taken
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def change(tmp_path: Path) -> Change:

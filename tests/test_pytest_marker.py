@@ -7,6 +7,8 @@ import pytest
 from gatekeeper.pytest_plugin.wishes import problems
 from sessions import FlowSessions
 
+pytestmark = pytest.mark.heavy
+
 pytest_plugins = ["pytester"]
 
 

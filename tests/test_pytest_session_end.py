@@ -15,6 +15,8 @@ import pytest
 from flowprojects import saw
 from gatedsessions import GREEN, PYTEST, QUIET, sessions
 
+pytestmark = pytest.mark.heavy
+
 pytest_plugins = ["pytester"]
 __all__ = ["sessions"]
 

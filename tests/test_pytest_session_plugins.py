@@ -8,6 +8,8 @@ import pytest
 from flowprojects import saw
 from gatedsessions import GREEN, PYTEST, sessions
 
+pytestmark = pytest.mark.heavy
+
 pytest_plugins = ["pytester"]
 __all__ = ["sessions"]
 

@@ -88,7 +88,7 @@ def main() -> NoReturn:
     """Entry point of the command `gatekeeper`."""
     gc.disable()  # a run is short, and most of what it makes lives until its end
     _open_standard_streams()
-    leave(run())
+    leave(command_line())
 
 
 def leave(code: int) -> NoReturn:
@@ -117,7 +117,7 @@ def _open_standard_streams() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
 
 
-def run(arguments: list[str] | None = None) -> int:
+def command_line(arguments: list[str] | None = None) -> int:
     """Run a command line; its exit code. Whatever goes wrong is one clear message."""
     try:
         code = cli.main(arguments, prog_name="gatekeeper", standalone_mode=False)
