@@ -45,7 +45,7 @@ HEAVY = ["asyncio", "rich", "jsonschema", "jsonschema_rs", "urllib3", "pytest", 
 def loaded_after(arguments: list[str], cwd: Path, names: list[str]) -> list[str]:
     code = (
         "import sys\nfrom gatekeeper.cli import command_line\n"
-        f"run({arguments!r})\nprint('LOADED', [n for n in {names!r} if n in sys.modules], file=sys.stderr)"
+        f"command_line({arguments!r})\nprint('LOADED', [n for n in {names!r} if n in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=60, check=True
