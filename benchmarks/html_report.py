@@ -7,6 +7,7 @@ contentful paint.
 """
 
 import html
+import os
 import shutil
 import tempfile
 import time
@@ -151,7 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as driver:
         folder = Path(temporary)
         documents, figures = pages(folder, asked.gates)
-        browser = driver.chromium.launch(executable_path=program, args=ARGUMENTS)
+        short = {**os.environ, "TMPDIR": "/tmp"}  # Chromium's socket has room for about a hundred characters
+        browser = driver.chromium.launch(executable_path=program, args=ARGUMENTS, env=short)
         found = [compared(browser, folder, documents, what, asked.rounds) for what in (LOADED, PAINTED)]
         browser.close()
     found[0].figures += figures

@@ -104,6 +104,13 @@ def test_recording_is_measured_against_prometheus_client(tmp_path):
     assert len(comparison["figures"]) == len(comparison["samples"])
 
 
+def test_the_pytest_plugin_is_measured_against_sessions_without_it(tmp_path):
+    (comparison,) = quick("pytest_plugin", tmp_path)
+
+    assert set(comparison["samples"]) == {"gatekeeper's plugin", "-p no:gatekeeper"}
+    assert comparison["figures"][0]["what"] == "import and registration"
+
+
 def test_a_candidate_that_fails_ends_the_benchmark(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import processes

@@ -25,6 +25,7 @@ QUIET = {
     "OTEL_SDK_DISABLED": "true",
     "PREFECT_LOGGING_LEVEL": "ERROR",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
 }
 GATE = '''
     from gatekeeper import post, pre

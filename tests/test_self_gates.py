@@ -26,6 +26,7 @@ def repository(tmp_path: Path) -> Project:
     )
     for name in TREE:
         shutil.copytree(ROOT / name, root / name, ignore=hidden)
+    shutil.copy(ROOT / ".ci" / "build", root / ".ci" / "build")  # a program, no output
     for path in ROOT.iterdir():
         if path.is_file():
             shutil.copy(path, root / path.name)

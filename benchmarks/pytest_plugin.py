@@ -1,0 +1,80 @@
+"""What the pytest plugin costs a session that does not use it: `python benchmarks/pytest_plugin.py`.
+
+A session of one test, which its command line names (one that names nothing loads less), in an environment with
+pytest, gatekeeper and nothing else: with the plugin; with `-p no:gatekeeper`, which leaves out its import and
+registration; and, in the environment `few`, in a copy of it in which gatekeeper registers no plugin at all. Against
+that one there is something more: of each distribution that has a plugin pytest lists the files, to know whose
+assertions it is to rewrite. That takes time for each file, and from Python 3.12 on, which looks whether the files
+are there, several times as much.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from environments import build_wheel, new_environment
+from pairing import Against, Candidate, Comparison, Figure, Taken, parser, publish, take_turns
+from processes import process
+
+OURS, OFF, NONE = "gatekeeper's plugin", "-p no:gatekeeper", "no plugin"
+SESSION = ["-m", "pytest", "-q", "test_one.py"]
+
+
+def commands(environment: str, folder: Path) -> dict[str, list[str | Path]]:
+    """The sessions, by name."""
+    if environment == "this":
+        return {OURS: [sys.executable, *SESSION], OFF: [sys.executable, *SESSION, "-p", "no:gatekeeper"]}
+    needs = [build_wheel(folder / "wheel"), "pytest"]
+    ours, without = (new_environment(folder / name, needs) for name in ("with", "without"))
+    _take_out_plugin(without.parents[1])
+    return {OURS: [ours, *SESSION], OFF: [ours, *SESSION, "-p", "no:gatekeeper"], NONE: [without, *SESSION]}
+
+
+def _take_out_plugin(environment: Path) -> None:
+    (file,) = environment.glob("lib/python*/site-packages/gatekeeper_gates-*.dist-info/entry_points.txt")
+    text, number = re.subn(r"\[pytest11\]\n[^[]*", "", file.read_text("utf-8"))
+    if number != 1:
+        raise SystemExit(f"{file} registers no pytest plugin")
+    file.write_text(text, encoding="utf-8")
+
+
+def compare(environment: str, folder: Path, rounds: int) -> Comparison:
+    """All sessions in one environment."""
+    project = folder / "project"
+    project.mkdir()
+    (project / "test_one.py").write_text("def test_one(): pass\n", encoding="utf-8")
+    sessions = commands(environment, folder)
+    candidates = [Candidate(name, process(words, project)) for name, words in sessions.items()]
+    taken = take_turns(candidates, rounds, warm_up=2)
+    figures = [Figure("import and registration", _more(taken, OFF), "ms", "≤ 2 ms")]
+    figures += [Figure("and what pytest does for it", _more(taken, NONE), "ms")] if NONE in taken else []
+    ratios = [Against(OURS, name) for name in sessions if name != OURS]
+    return Comparison(f"A pytest session of one test ({environment})", taken, ratios, figures)
+
+
+def _more(taken: Taken, peer: str) -> list[float]:
+    """By how many milliseconds each session took longer than the peer's."""
+    return [(ours.wall - theirs.wall) * 1e3 for ours, theirs in zip(taken[OURS], taken[peer], strict=True)]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    asked = options().parse_args(arguments)
+    chosen = asked.environment or ("this" if asked.quick else "few")
+    if asked.quick:
+        asked.rounds = 1
+    with tempfile.TemporaryDirectory(prefix="gatekeeper-benchmark-") as temporary:
+        found = [compare(chosen, Path(temporary), asked.rounds)]
+    publish(asked, found)
+
+
+def options() -> argparse.ArgumentParser:
+    result = parser(__doc__, rounds=100)
+    result.add_argument("--environment", choices=["few", "this"], help="few by default.")
+    return result
+
+
+if __name__ == "__main__":
+    main()
