@@ -249,6 +249,18 @@ def test_options_come_from_the_environment_and_the_configuration_too(sessions):
     assert (sessions.root / "a.json").exists()
 
 
+def test_where_nobody_reads_what_is_said_it_is_not_green(sessions):
+    sessions.write({"test_it.py": GREEN})
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        GATED, cwd=sessions.root, stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writer)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
 # -- signals and terminals ---------------------------------------------------------------------------------------------
 
 WAITING = """
@@ -286,6 +298,22 @@ def test_a_termination_reaches_the_session_and_post_gates_run(waiting, sessions)
     assert waiting.returncode == 128 + signal.SIGTERM
     assert "was ended by SIGTERM" in said
     assert sessions.last.verdict.decision == "block"
+
+
+@pytest.mark.parametrize("stem", ["pre", "post"])
+def test_an_interrupt_of_the_gates_is_never_green(sessions, stem):
+    sessions.switch(f"{stem}.wait")
+    sessions.write({"test_it.py": GREEN})
+    with subprocess.Popen(
+        GATED, cwd=sessions.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0
+    ) as process:
+        sessions.until(f"{stem}.waits")
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert ("2 passed" in said) is (stem == "post")
+    assert "interrupted" in said
+    assert sessions.last.verdict.decision == "none"
 
 
 def test_a_supervisor_that_is_killed_takes_the_session_along_and_the_run_is_recorded(waiting, sessions):

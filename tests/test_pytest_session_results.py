@@ -68,6 +68,7 @@ def test_every_outcome_is_told_as_what_it_is(sessions, how):
     seen = saw(record)
     assert seen["events"] == {"tests": [12, ERRORS]}
     assert counts(seen) == COUNTS
+    assert seen["flow"]["left"] == []
     assert [result.id for result in record.results].count("pre.start") == 1
 
 

@@ -3,6 +3,7 @@ from code does it in its own process.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from copy import copy
@@ -38,9 +39,9 @@ def enter(config: pytest.Config, parser: pytest.Parser, args: Sequence[str]) -> 
     if wanted is None:
         return
     shown = Shown(config, options)
-    from gatekeeper.pytest_plugin import supervise
+    if main is not None and _is_command(main) and _can_start_over(config):
+        from gatekeeper.pytest_plugin import supervise
 
-    if main is not None and _is_command(main) and supervise.can_start_over(config):
         supervise.run(wanted, shown)
     from gatekeeper.pytest_plugin.inprocess import InProcess
 
@@ -58,6 +59,13 @@ def _main() -> FrameType | None:
 def _is_command(main: FrameType) -> bool:
     """Whether pytest's own command called `main`: `pytest …`, `python -m pytest …`, `coverage run -m pytest …`."""
     return main.f_back is not None and _is_pytests(main.f_back, "console_main", "_console_main")
+
+
+def _can_start_over(config: pytest.Config) -> bool:
+    """Whether this process can be started once more, with the arguments of this session, and be watched then."""
+    given = [str(arg) for arg in config.invocation_params.args]
+    same = given == sys.argv[1:] and (not given or sys.orig_argv[-len(given) :] == given)
+    return same and bool(sys.executable) and hasattr(signal, "sigtimedwait")
 
 
 def _is_pytests(frame: FrameType, *names: str) -> bool:

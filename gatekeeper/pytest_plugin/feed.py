@@ -83,7 +83,10 @@ def _unbroken(path: Path) -> Iterator[Record]:
     for expected, line in enumerate(lines):
         if not line.endswith(b"\n"):
             return
-        number, record = json.loads(line)
+        try:
+            number, record = json.loads(line)
+        except (ValueError, TypeError):
+            return
         if number != expected:
             return
         yield record

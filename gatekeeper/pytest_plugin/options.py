@@ -48,11 +48,12 @@ def asked(config: pytest.Config, options: Namespace) -> Asked | None:
     inherited = not _is_on_command_line(config) and (WITHIN in os.environ or MARK in os.environ)
     if not phases or inherited or any(getattr(options, name, False) for name in NO_SESSION):
         return None
-    folder = options.gatekeeper_report_dir
+    cwd = str(config.invocation_params.dir)
+    file, folder = options.gatekeeper_config, options.gatekeeper_report_dir
     return Asked(
-        cwd=str(config.invocation_params.dir),
+        cwd=cwd,
         phases=phases,
-        config=options.gatekeeper_config,
+        config=None if file is None else os.path.join(cwd, expanded(file)),
         profile=options.gatekeeper_profile,
         runs_on_hold=options.gatekeeper_on_hold == "run",
         report_dir=None if folder is None else str(expanded(folder)),

@@ -6,14 +6,12 @@ of each test (`feed`). Whatever its tests do to their process, the exit code of 
 
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-import pytest
 from msgspec import structs
 
 from gatekeeper.command import Command, Ran
@@ -29,13 +27,6 @@ from gatekeeper.rundata import FlowData
 TESTS_FAILED = 1
 
 
-def can_start_over(config: pytest.Config) -> bool:
-    """Whether this process can be started once more, with the arguments of this session, and be watched then."""
-    given = [str(arg) for arg in config.invocation_params.args]
-    same = given == sys.argv[1:] and (not given or sys.orig_argv[-len(given) :] == given)
-    return same and bool(sys.executable) and hasattr(signal, "sigtimedwait")
-
-
 def run(asked: Asked, shown: Shown) -> NoReturn:
     """Run the gates and, between them, the session; then end this process at once.
 
@@ -45,12 +36,16 @@ def run(asked: Asked, shown: Shown) -> NoReturn:
         pytest.UsageError: whatever is wrong with what was asked or configured.
     """
     folder = Path(tempfile.mkdtemp(prefix="gatekeeper-pytest-"))
-    code = INTERNAL_ERROR
     try:
         code = _run(asked, shown, folder / "session")
     except KeyboardInterrupt:
         shown.problem("interrupted")
         code = INTERRUPTED
+    except BrokenPipeError:  # nobody reads what is said; pytest's own code for that
+        code = TESTS_FAILED
+    except OSError as error:
+        shown.problem(str(error))
+        code = INTERNAL_ERROR
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for stream in (sys.stdout, sys.stderr):
