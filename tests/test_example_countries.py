@@ -216,19 +216,26 @@ def findings(*runs: Run) -> dict[str, Any]:
     }
 
 
-@pytest.mark.usefixtures("nothing_survives")
-@pytest.mark.parametrize(
-    "fault", [None, "lose-records", "lose-country", "break-schema", "slow", "leave-process", "leave-file"]
-)
-def test_gates_find_the_same_around_the_flow_in_python_as_before_and_after_it(
-    example: Example, tmp_path: Path, fault: str | None
-) -> None:
-    arguments = ["--fault", fault] if fault else []
+FAULTS = [None, "lose-records", "lose-country", "break-schema", "slow", "leave-process", "leave-file"]
+
+
+def before_and_after(example: Example, tmp_path: Path, *arguments: str) -> tuple[Outcome, Outcome]:
+    """The flow between `run pre` and `run post`, to compare with; the next one starts with an empty temporary folder."""
     before = example.run("pre")
     example.flow(*arguments)
     after = example.run("post")
     (tmp_path / "temp").rename(tmp_path / "temp before")  # what the first left behind is not the second's
     (tmp_path / "temp").mkdir()
+    return before, after
+
+
+@pytest.mark.usefixtures("nothing_survives")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_gates_find_the_same_around_the_flow_in_python_as_before_and_after_it(
+    example: Example, tmp_path: Path, fault: str | None
+) -> None:
+    arguments = ["--fault", fault] if fault else []
+    before, after = before_and_after(example, tmp_path, *arguments)
     code, shown, run = gated(example, *arguments)
     assert code == after.exit_code == bool(fault), shown
     assert findings(run) == findings(before.run, after.run)
@@ -272,17 +279,11 @@ def in_session(example: Example, fault: str | None) -> tuple[int, str, Run]:
 
 
 @pytest.mark.usefixtures("nothing_survives")
-@pytest.mark.parametrize(
-    "fault", [None, "lose-records", "lose-country", "break-schema", "slow", "leave-process", "leave-file"]
-)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_gates_find_the_same_around_a_session_that_runs_the_flow_as_before_and_after_it(
     example: Example, tmp_path: Path, fault: str | None
 ) -> None:
-    before = example.run("pre")
-    example.flow(*(["--fault", fault] if fault else []))
-    after = example.run("post")
-    (tmp_path / "temp").rename(tmp_path / "temp before")  # what the first left behind is not the second's
-    (tmp_path / "temp").mkdir()
+    before, after = before_and_after(example, tmp_path, *(["--fault", fault] if fault else []))
     code, shown, run = in_session(example, fault)
     assert code == after.exit_code == bool(fault), shown
     assert "1 passed" in shown
@@ -298,18 +299,12 @@ def test_gates_find_the_same_around_a_session_that_runs_the_flow_as_before_and_a
 
 
 @pytest.mark.usefixtures("nothing_survives")
-@pytest.mark.parametrize(
-    "fault", [None, "lose-records", "lose-country", "break-schema", "slow", "leave-process", "leave-file"]
-)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_gates_find_the_same_around_the_command_as_before_and_after_it(
     example: Example, tmp_path: Path, fault: str | None
 ) -> None:
     arguments = ["--fault", fault] if fault else []
-    before = example.run("pre")
-    example.flow(*arguments)
-    after = example.run("post")
-    (tmp_path / "temp").rename(tmp_path / "temp before")  # what the first left behind is not the second's
-    (tmp_path / "temp").mkdir()
+    before, after = before_and_after(example, tmp_path, *arguments)
     report = ("--format", "json=build/report.json")
     done = example.command("exec", *report, "--", sys.executable, "flow.py", *arguments)
     run = msgspec.json.decode((example.root / "build" / "report.json").read_bytes(), type=Run)
