@@ -1,5 +1,6 @@
 """Which sessions are gated: what asks for it, what only shows something, and what leaves no trace."""
 
+import re
 import subprocess
 import sys
 
@@ -201,7 +202,10 @@ def test_with_the_plugin_disabled_there_is_no_trace(sessions):
     for shown in ("--help", "--markers", "--fixtures"):
         assert "gatekeeper" in sessions.command(*PYTEST, shown).stdout
         done = sessions.command(*off, shown, "test_it.py")
-        assert (done.returncode, "gatekeeper" in done.stdout) == (0, False)
+        said = re.sub(
+            r"\S*/\S*", "", done.stdout
+        )  # without paths: the checkout itself may be called gatekeeper
+        assert (done.returncode, "gatekeeper" in said) == (0, False)
     refused = sessions.command(*off, "--gatekeeper=pre")
     assert (refused.returncode, "unrecognized arguments: --gatekeeper=pre" in refused.stderr) == (4, True)
     missing = sessions.command(*off, "test_uses.py")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,9 @@ def _intact(path):
     finally:
         connection.close()
 
+
+RUNS_DAY = datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp()
+"""Noon of the day on which the runs of `ONE_RUN` start: what is pruned must not depend on today's date."""
 
 ONE_RUN = """
     from pathlib import Path
@@ -136,7 +140,7 @@ def test_pruning_while_others_write_loses_no_new_run(tmp_path):
         for number in range(100):
             store.write(run(number, started="2020-01-01T00:00:00Z"))
         started = [_start(ONE_RUN, str(path), str(number)) for number in range(200, 210)]
-        pruned = sum(store.prune(86_400, keep_last=0, now=time.time()).runs for _ in range(20))
+        pruned = sum(store.prune(86_400, keep_last=0, now=RUNS_DAY).runs for _ in range(20))
         said = [process.communicate(timeout=60)[1] for process in started]
         assert [text for text in said if text] == []
         assert pruned == 100
