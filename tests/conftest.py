@@ -1,6 +1,7 @@
 """Fixtures of all tests."""
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -11,3 +12,8 @@ pytest_plugins = ["gatekeeper.testing", "execs"]
 settings.register_profile("gatekeeper", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "gatekeeper")
+
+# A shell starts what it puts into the background with these ignored, and every process that a test starts would inherit
+# that: what Ctrl-C does must not depend on how the tests were started.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
