@@ -122,7 +122,7 @@ def _expect(rows: Sequence[object]) -> None:
 
 def fill(path: Path, results: int) -> None:
     """Many runs, written as `write` writes them, but in one transaction."""
-    with SqliteStore(path, create=True) as store, store._transaction():
+    with SqliteStore(path, create=True) as store, store.changing():
         template = a_run(0)
         for number in range(results // GATES):
             header = msgspec.structs.replace(template.header, id=f"20261121-000000-{number:08x}")

@@ -25,7 +25,7 @@ from gatekeeper.remembering import last_failed, saved_before, since
 from gatekeeper.rundata import RunData, Saved
 from gatekeeper.select import Selection
 from gatekeeper.settings import Settings, digest
-from gatekeeper.store import path_of
+from gatekeeper.store.address import passwords
 
 
 class RunRequest(Struct, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ def prepare(project: Project, request: RunRequest) -> Prepared:
     subject = subject_of(
         request.subject, settings.subject_name, settings.subject.artifact, settings.root, project.cwd
     )
-    path_of(project.store_url)  # a store that this version doesn't have is said now, not after the run
+    store = project.store_url  # a store that can't be is said now, not after the run
     failed, notes = last_failed(project, subject) if request.selection.last_failed else ([], [])
     selection = structs.replace(request.selection, last_failed=bool(failed))
     plan = make_plan(
@@ -102,7 +102,7 @@ def prepare(project: Project, request: RunRequest) -> Prepared:
         outputs=_given(settings.outputs, request.outputs, settings.root, project.cwd),
         samples=_samples(project, request),
         before=before,
-        store=project.store_url,
+        store=store,
         started=began,
         trusted=project.trusted,
     )
@@ -131,7 +131,7 @@ def prepare(project: Project, request: RunRequest) -> Prepared:
         header=header,
         subject=subject,
         policy=Policy(settings.run.max_warnings, tuple(_frozen(settings, now))),
-        secrets=secrets_in(item.values for item in resolved.values()),
+        secrets=secrets_in([*(item.values for item in resolved.values()), passwords(store)]),
         notes=(*notes, *more, *plan.notes, *said),
         began=began,
     )

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, overload
 from msgspec import Struct
 
 from gatekeeper.context import Context
-from gatekeeper.model import Finding, Gate, Phase, Requirement
+from gatekeeper.model import SEVERITIES, Finding, Gate, Phase, Requirement, Severity
 from gatekeeper.quantities import Duration
 
 S = TypeVar("S", bound=Struct)
@@ -49,6 +49,10 @@ class GateDecorator:
         tags: words for `--tag` and `-k`.
         facts: facts that the gate reads, gathered once and before it: `"host"`, or a plugin's.
         requirement: `"required"` (default), `"advisory"` or `"observe"`.
+        severity: how bad an alert is that tells of its fail or error: `"low"`, `"medium"`, `"high"` (default) or
+            `"critical"`.
+        records: names of everything that it measures, where helpers measure or names are computed: an alert rule on
+            another name is then refused as one that never fires.
         timeout, retry_for: seconds or a text such as `"5s"`; `retries`: how many further attempts.
         flow: for a post gate, take part only where gatekeeper ran the flow itself, so that there is a `ctx.flow`.
         name: the gate's name where it differs from the function's.
@@ -76,6 +80,8 @@ class GateDecorator:
         tags: Iterable[str] = (),
         facts: Iterable[str] = (),
         requirement: Requirement | None = None,
+        severity: Severity | None = None,
+        records: Iterable[str] | None = None,
         timeout: str | float | None = None,
         retries: int | None = None,
         retry_for: str | float | None = None,
@@ -93,6 +99,8 @@ class GateDecorator:
         tags: Iterable[str] = (),
         facts: Iterable[str] = (),
         requirement: Requirement | None = None,
+        severity: Severity | None = None,
+        records: Iterable[str] | None = None,
         timeout: str | float | None = None,
         retries: int | None = None,
         retry_for: str | float | None = None,
@@ -114,11 +122,15 @@ class GateDecorator:
             raise TypeError(f"pre.{name}: only a post gate has something before it (before=…)")
         if options.get("flow") and self._phase == "pre":
             raise TypeError(f"pre.{name}: only a post gate comes after the flow (flow=…)")
-        for words in ("needs", "tags", "facts"):
-            value = options.get(words, ())
+        for words, default in (("needs", ()), ("tags", ()), ("facts", ()), ("records", None)):
+            value: Any = options.get(words, default)
             if isinstance(value, str):
                 raise TypeError(f'{self._phase}.{name}: {words} takes a list, write {words}=["{value}"]')
-            options[words] = tuple(value)
+            options[words] = default if value is default else tuple(value)
+        if (severity := options.get("severity")) not in (None, *SEVERITIES):
+            raise TypeError(
+                f"{self._phase}.{name}: severity is one of {', '.join(SEVERITIES)}, not {severity!r}"
+            )
         for limit in ("timeout", "retry_for"):
             if options.get(limit) is not None:
                 options[limit] = Duration.parse(options[limit])

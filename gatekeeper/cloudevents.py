@@ -27,6 +27,7 @@ def event(
     subject: str = "",
     time: str = "",
     schema: str = "",
+    prefix: str = TYPE_PREFIX,
     **extensions: str | int | bool,
 ) -> dict[str, JSON]:
     """One event.
@@ -40,17 +41,18 @@ def event(
         subject: what the event is about, among those of this source: a run, a gate.
         time: when it happened, UTC, RFC 3339.
         schema: an absolute URI that names the schema of `data`.
+        prefix: what `kind` is below, for events whose types others have defined.
         extensions: further attributes, for those who route events by what is outside of `data`; names of lower-case
             letters and digits.
     """
     attributes: dict[str, JSON] = {
         "specversion": "1.0",
-        "type": f"{TYPE_PREFIX}{kind}",
+        "type": f"{prefix}{kind}",
         "source": source_of(source),
-        "id": _string(id) or "-",
+        "id": string(id) or "-",
         "time": time,
-        "subject": _string(subject),
-        **{name: _string(value) if isinstance(value, str) else value for name, value in extensions.items()},
+        "subject": string(subject),
+        **{name: string(value) if isinstance(value, str) else value for name, value in extensions.items()},
         "datacontenttype": "application/json",
         "dataschema": schema,
     }
@@ -61,7 +63,7 @@ def source_of(subject: str) -> str:
     """A subject as the URI of a source: `urn:gatekeeper:subject:checkout`."""
     from urllib.parse import quote
 
-    return f"urn:gatekeeper:subject:{quote(_string(subject), safe='') or '-'}"
+    return f"urn:gatekeeper:subject:{quote(string(subject), safe='') or '-'}"
 
 
 def batch(events: Iterable[dict[str, JSON]]) -> str:
@@ -70,6 +72,9 @@ def batch(events: Iterable[dict[str, JSON]]) -> str:
     return "[\n{}\n]\n".format(",\n".join(lines)) if lines else "[]\n"
 
 
-def _string(text: str) -> str:
-    """Text without what no attribute may hold (spec.md, "Type System"): control and non-characters, surrogates."""
+def string(text: str) -> str:
+    """Text on one line; control and non-characters and surrogates, which no attribute may hold, are shown as escapes.
+
+    See spec.md, "Type System".
+    """
     return _NONCHARACTER.sub(lambda match: f"\\U{ord(match[0]):08x}", one_line(text))

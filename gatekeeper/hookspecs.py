@@ -16,6 +16,7 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
+    from gatekeeper.channels import ChannelType
     from gatekeeper.context import Context
     from gatekeeper.model import Gate, Result, Run, Verdict
     from gatekeeper.plan import DraftPlan, PlannedGate
@@ -88,6 +89,11 @@ def gatekeeper_decide(run: "Run") -> "Verdict | None":
 @hookspec
 def gatekeeper_reports() -> "Iterable[Report]":  # type: ignore[empty-body]
     """Contribute report formats, for `--format NAME[=PATH]` and `gatekeeper report NAME RUN`."""
+
+
+@hookspec
+def gatekeeper_channels() -> "Iterable[ChannelType]":  # type: ignore[empty-body]
+    """Contribute kinds of alert channels, for `type = "<name>"` in `[[alerts.channels]]`."""
 
 
 @hookspec

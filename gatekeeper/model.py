@@ -22,11 +22,14 @@ RunPhase: TypeAlias = Literal["pre", "post", "all", "exec"]
 Status: TypeAlias = Literal["pass", "warn", "fail", "error", "unknown", "skip"]
 Requirement: TypeAlias = Literal["required", "advisory", "observe"]
 Decision: TypeAlias = Literal["proceed", "hold", "block", "none"]
+Severity: TypeAlias = Literal["low", "medium", "high", "critical"]
 JSON: TypeAlias = Any
 """A value that JSON can hold; `gatekeeper.plain.plain` makes one of anything."""
 
 PHASES: tuple[Phase, ...] = ("pre", "post")
 REQUIREMENTS: tuple[Requirement, ...] = ("required", "advisory", "observe")
+SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
+"""How bad it is, the mildest first."""
 STATUSES: tuple[Status, ...] = ("pass", "warn", "fail", "error", "unknown", "skip")
 
 WORST_FIRST: tuple[Status, ...] = ("error", "fail", "unknown", "warn", "pass", "skip")
@@ -264,8 +267,9 @@ class Gate(Struct, frozen=True, kw_only=True):
     `function(ctx)` or `function(ctx, settings)`; `before(ctx)` or `before(ctx, settings)`, for a post gate, runs
     with the pre phase, and what it returns is `ctx.before[<this gate's id>]` in the post phase. `facts` names the
     facts that it uses, so that they are gathered once and before it (undeclared ones work, gathered by the gate
-    itself). `needs` are ids; None for a limit means the run's default. `flow`: it takes part only in
-    runs in which gatekeeper runs the flow itself (phase `exec`).
+    itself). `needs` are ids; None for a limit means the run's default. `severity` is that of an alert that it
+    fails; `records` names what it measures, all of it, for alert rules (None: what its function shows). `flow`: it
+    takes part only in runs in which gatekeeper runs the flow itself (phase `exec`).
     """
 
     function: Callable[..., Any]
@@ -281,6 +285,8 @@ class Gate(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     requirement: Requirement | None = None
+    severity: Severity | None = None
+    records: tuple[str, ...] | None = None
     timeout: float | None = None
     retries: int | None = None
     retry_for: float | None = None

@@ -26,6 +26,7 @@ from gatekeeper.model import Gate, Source, TrustedRef
 from gatekeeper.plain import text
 
 if TYPE_CHECKING:
+    from gatekeeper.channels import ChannelType
     from gatekeeper.reporting import Report
     from gatekeeper.samples import SampleSource
     from gatekeeper.settings import Settings
@@ -99,6 +100,11 @@ class Plugins:
 
             self._sources = _by_name("source", self._contributed_from("gatekeeper_sources", SampleSource))
         return self._sources
+
+    def channels(self) -> dict[str, "ChannelType"]:
+        from gatekeeper.channels import ChannelType
+
+        return _by_name("channel", self._contributed_from("gatekeeper_channels", ChannelType))
 
     def facts(self) -> dict[str, Callable[[], Any]]:
         """Name → function of every fact that plugins contribute."""

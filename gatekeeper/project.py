@@ -13,6 +13,8 @@ from gatekeeper.errors import UsageError
 from gatekeeper.model import Gate, PolicyRecord, TrustedRef
 from gatekeeper.plugins import Plugins
 from gatekeeper.settings import Flag, ProjectSettings, Resolved, Settings, load, resolve
+from gatekeeper.settings.convert import Problem, convert
+from gatekeeper.settings.tables import StoreSettings
 from gatekeeper.store import FILE_NAME, path_of
 
 STATE = ".gatekeeper"
@@ -150,13 +152,20 @@ class Project:
 
     @property
     def store_url(self) -> str:
-        """Where history is kept: the configured store (relative ones lie in the project), else in the state folder."""
+        """Where history is kept: the configured store (relative ones lie in the project), else in the state folder.
+
+        Raises:
+            UsageError: the URL is wrong, or the variable or file that it is to be read from isn't there.
+        """
         url = self.settings.store.url
         if url is None:
             return str(self.state / FILE_NAME)
-        if url.startswith("sqlite://") or "://" not in url:
-            return str(self.settings.root / path_of(url))
-        return url
+        if not url:
+            problems: list[Problem] = []  # once more, to be told what is missing
+            convert(StoreSettings, {"url": url.reference}, problems, root=self.settings.root)
+            raise UsageError(f"[store] url: {problems[0].message if problems else 'it is empty'}")
+        path = path_of(url)
+        return str(url) if path is None else str(self.settings.root / path)
 
 
 def _trusted(request: ProjectRequest) -> TrustedRef | None:

@@ -223,6 +223,8 @@ def show(value: Any, unit: str | None = None) -> str:
 
 
 def _digits(value: float) -> str:
+    if not math.isfinite(value):
+        return f"{value:g}"
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

@@ -16,8 +16,9 @@ from gatekeeper.rundata import Saved
 from gatekeeper.store import NoStore, open_store, spill
 
 if TYPE_CHECKING:
+    from gatekeeper.alerts.alerting import Alerting
     from gatekeeper.store.past import Past
-    from gatekeeper.store.sqlite import SqliteStore
+    from gatekeeper.store.sql import Store
 
 
 READ_PATIENCE = 2.0
@@ -111,17 +112,24 @@ def since(
         return {}, [f"history could not be read: {error}"]
 
 
-def remember(project: Project, run: Run, saved: Saved | None) -> list[str]:
-    """Record the run, and remove what is older than the retention, at most once a day. What went wrong, as notes."""
+def remember(
+    project: Project, run: Run, saved: Saved | None, alerting: "Alerting | None" = None
+) -> list[str]:
+    """Record the run, and remove what is older than the retention, at most once a day. What went wrong, as notes.
+
+    `alerting` makes alert events of it, durable together with the record.
+    """
     try:
         with open_store(project.store_url, create=True, folder=project.state) as store:
-            written = store.write(run, saved)
+            written = store.write(run, saved, alerting)
             notes = [
                 f"an earlier run's record could not be read: {problem}" for problem in written.unreadable
             ]
             return notes + _retain(store, float(project.settings.store.retention))
     except GatekeeperError as error:
         problem = str(error)
+    if alerting is not None:
+        alerting.unrecorded(run)
     try:
         kept = spill(project.state, run, saved)
     except OSError as error:
@@ -136,7 +144,7 @@ def past(project: Project, run: Run) -> "Past":
     return Past(project.store_url, run)
 
 
-def _retain(store: "SqliteStore", retention: float) -> list[str]:
+def _retain(store: "Store", retention: float) -> list[str]:
     try:
         store.retain(retention)
     except GatekeeperError as error:

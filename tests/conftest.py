@@ -5,7 +5,7 @@ import signal
 
 from hypothesis import settings
 
-pytest_plugins = ["gatekeeper.testing", "execs"]
+pytest_plugins = ["gatekeeper.testing", "execs", "stores"]
 
 # Examples write files and start processes on machines that are busy with other tests: time says nothing here. In CI a
 # change is judged by the same examples each time; whoever develops tries new ones with every run.

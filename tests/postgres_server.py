@@ -5,7 +5,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,8 +19,10 @@ PASSWORD = "s3cret:pass"
 class Cluster:
     """A running server; `url` connects as its owner, `url_of(…)` as somebody else or elsewhere."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, control: Callable[..., None]) -> None:
         self.port = port
+        self.control = control
+        """`pg_ctl` with this server's data: `control("stop", "-m", "immediate")` is a crash, `control("start")` after it."""
 
     def url_of(self, user: str = "postgres", password: str = PASSWORD, database: str = "postgres") -> str:
         return f"postgresql://{user}:{password.replace(':', '%3A')}@localhost:{self.port}/{database}"
@@ -60,11 +62,15 @@ def postgres() -> Iterator[Cluster]:
         initdb = [str(bin_folder / "initdb"), "-D", str(data), "-U", "postgres", "-A", "scram-sha-256"]
         run(*initdb, f"--pwfile={secret}", "--no-sync")
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        control = str(bin_folder / "pg_ctl")
-        run(control, "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
+
+        def control(action: str, *more: str) -> None:
+            started = ["-o", options, "-l", str(folder / "log")] if action == "start" else []
+            run(str(bin_folder / "pg_ctl"), "-D", str(data), "-w", *started, *more, action)
+
+        control("start")
         try:
-            yield Cluster(port)
+            yield Cluster(port, control)
         finally:
-            run(control, "-D", str(data), "-m", "immediate", "-w", "stop")
+            control("stop", "-m", "immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

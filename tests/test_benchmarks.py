@@ -111,6 +111,13 @@ def test_the_pytest_plugin_is_measured_against_sessions_without_it(tmp_path):
     assert comparison["figures"][0]["what"] == "import and registration"
 
 
+def test_alerts_go_through_the_stages_beside_alertmanager(tmp_path):
+    (comparison,) = quick("alerts", tmp_path)
+
+    assert {figure["goal"] for figure in comparison["figures"]} == {"< 1 s"}
+    assert ("Alertmanager" in comparison["samples"]) == bool(which("prometheus-alertmanager"))
+
+
 def test_a_candidate_that_fails_ends_the_benchmark(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import processes

@@ -99,6 +99,42 @@ def test_a_source_reads_samples(gatekeeper_project):
     assert (wrong.exit_code, "Did you mean 'plain'?" in wrong.stderr) == (4, True)
 
 
+def test_a_channel_is_given_what_is_told(gatekeeper_project):
+    gatekeeper_project.write(
+        {
+            "gates/gate_channel.py": """
+                from msgspec import Struct
+
+                from gatekeeper import pre
+                from gatekeeper.channels import ChannelType, Delivered
+
+                class Settings(Struct):
+                    path: str
+
+                class Note:
+                    def __init__(self, settings, context):
+                        self.path = context.root / settings.path
+
+                    def send(self, notification):
+                        kinds = [f"{event.kind} {event.alert.gate}" for event in notification.events]
+                        self.path.write_text(" ".join(kinds))
+                        return Delivered()
+
+                def gatekeeper_channels():
+                    return [ChannelType(name="note", summary="A note.", settings=Settings, open=Note)]
+
+                @pre
+                def fails(ctx):
+                    ctx.check(False, "it is down")
+            """,
+            "gatekeeper.toml": "[[alerts.channels]]\ntype = 'note'\npath = 'note.txt'\n",
+        }
+    )
+    done = gatekeeper_project.run("pre", "fails")
+    assert (done.exit_code, "alerts sent: note" in done.stderr) == (1, True)
+    assert (gatekeeper_project.root / "note.txt").read_text() == "firing pre.fails"
+
+
 def test_a_plan_that_loses_gates_to_a_hook_is_partial(gatekeeper_project):
     gatekeeper_project.write(
         {

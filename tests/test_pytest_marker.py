@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.pytest_plugin.wishes import problems
+from gatekeeper.pytest_plugin.flows.wishes import problems
 from sessions import FlowSessions
 
 pytestmark = pytest.mark.heavy

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from flowprojects import saw
 from gatedsessions import GREEN, sessions
-from gatekeeper.pytest_plugin.results import Results
+from gatekeeper.pytest_plugin.session.results import Results
 
 pytest_plugins = ["pytester"]
 __all__ = ["sessions"]

@@ -22,10 +22,10 @@ ENVIRONMENTS = {
     ],
 }  # fmt: skip
 SMOKE = (
-    "session_main or session_plugins or every_outcome or no_end_of_the_process or every_way or ctrl_c "
+    "session_main or session_plugins or are_collected or every_outcome or no_end_of_the_process or every_way or ctrl_c "
     "or each_status or xdist or beside_other_plugins or asynchronous or rerun or failed_assertion"
 )
-"""Of the plugin's own tests, those of what depends on pytest: its hooks, its command, its reports, its workers."""
+"""Of the plugin's own tests, those of what depends on pytest: its hooks, its collection, its reports, its workers."""
 
 
 def run(*words: str | Path, cwd: Path = ROOT) -> str:

@@ -237,7 +237,7 @@ def test_a_wrong_flag_is_named(tmp_path: Path) -> None:
 def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> None:
     text = """\
 subject = { nam = "x" }
-alerts = {}
+alarms = {}
 
 [run]
 deadline = "-5s"
@@ -257,7 +257,7 @@ source = "k6"
         f"gatekeeper.toml:{line}" for line in (1, 2, 5, 7, 12, 14)
     ]
     assert "unknown key \"nam\". Did you mean 'name'?" in problems[0]
-    assert 'unknown key "alerts"' in problems[1]
+    assert 'unknown key "alarms"' in problems[1]
     assert problems[2].endswith("got a negative one: '-5s'")
     assert problems[4].startswith("gatekeeper.toml:12  [freeze[0]] until: 2026-12-01")
     assert problems[5] == 'gatekeeper.toml:14  [samples[0]] missing key "path"'

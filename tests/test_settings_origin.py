@@ -95,7 +95,7 @@ def test_one_gates_rows_have_short_paths(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_gate_without_settings_has_the_rows_of_every_gate_only(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, "[gates.plain]\nretries = 1\n")
     paths = [row.path for row in gate_origins(settings, plain, GATES, full=False)]
-    assert paths == ["enabled", "requirement", "timeout", "retries", "retry_for", "retry_delay"]
+    assert paths == ["enabled", "requirement", "severity", "timeout", "retries", "retry_for", "retry_delay"]
 
 
 def test_the_digest_is_of_what_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,7 +186,7 @@ path = "/"
         ),
         (
             'gatekeeper.toml:13  [gates.pre.storage] unknown key "path". Known keys: enabled, requirement, retries, '
-            "retry_delay, retry_for, timeout."
+            "retry_delay, retry_for, severity, timeout."
         ),
         "gatekeeper.toml:14  [gates.storge] no gate \"storge\". Did you mean 'storage'?",
     ]

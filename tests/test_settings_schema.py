@@ -107,7 +107,9 @@ def test_the_schema_is_one_and_has_descriptions_defaults_and_bounds() -> None:
         ("[profiles.ci.run]\njobs = 2", True),
         ("[profiles.ci.run]\njobs = 0", False),
         ("[profiles.ci.profiles]\n", False),
-        ("alerts = {}", False),
+        ("alerts = {}", True),
+        ("alarms = {}", False),
+        ("alerts.grace = '5s'", True),
         ('"$schema" = "x"', True),
     ],
 )

@@ -171,13 +171,6 @@ def test_a_damaged_record_is_said_with_its_run(path):
             store.run("latest")
 
 
-def test_a_store_of_a_newer_version_is_left_alone(path):
-    _pragma(path, "PRAGMA user_version = 99")
-    for create in (True, False):
-        with pytest.raises(StoreError, match=r"newer gatekeeper \(version 99, this one knows 1\): upgrade"):
-            open_store(path, create=create)
-
-
 def test_another_programs_database_is_left_alone(tmp_path):
     path = tmp_path / "app.db"
     _pragma(path, "CREATE TABLE customers (name TEXT)")

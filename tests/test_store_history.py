@@ -1,32 +1,36 @@
 """What a gate sees of earlier runs: `ctx.history`."""
 
+import pytest
+
 from gatekeeper.store.history import History
-from runs import result, run, store_in
+from runs import result, run
 
 
-def _recorded(folder, count=5):
-    with store_in(folder) as store:
-        for number in range(1, count + 1):
+@pytest.fixture
+def recorded(url, stored):
+    """The URL of a store with five runs."""
+    with stored() as store:
+        for number in range(1, 6):
             store.write(run(number, result("pre.disk", "pass" if number < 4 else "fail", free=number)))
-    return str(folder / ".gatekeeper" / "history.db")
+    return url
 
 
-def test_values_statuses_and_last_pass_of_earlier_runs(tmp_path):
-    history = History(_recorded(tmp_path), "checkout", "the-current-run")
+def test_values_statuses_and_last_pass_of_earlier_runs(recorded):
+    history = History(recorded, "checkout", "the-current-run")
     assert history.values("pre.disk", "free", 3) == [3, 4, 5]
     assert history.statuses("pre.disk", 3) == ["pass", "fail", "fail"]
     assert history.last_passed("pre.disk") == run(3).header.started
 
 
-def test_only_what_was_before_a_recorded_run(tmp_path):
-    history = History(_recorded(tmp_path), "checkout", run(3).id)
+def test_only_what_was_before_a_recorded_run(recorded):
+    history = History(recorded, "checkout", run(3).id)
     assert history.values("pre.disk", "free") == [1, 2]
     assert history.last_passed("pre.disk") == run(2).header.started
 
 
-def test_without_a_store_there_is_no_history_and_no_problem(tmp_path):
-    for url in (None, str(tmp_path / ".gatekeeper" / "history.db")):
-        history = History(url, "checkout", "r")
+def test_without_a_store_there_is_no_history_and_no_problem(url, tmp_path):
+    for given in (None, url):
+        history = History(given, "checkout", "r")
         assert (
             history.values("pre.disk", "free"),
             history.statuses("pre.disk"),
@@ -48,14 +52,14 @@ def test_a_store_that_cannot_be_read_is_empty_and_says_why(tmp_path):
     assert "damaged or no SQLite database" in history.problem
 
 
-def test_looking_back_changes_nothing_on_disk(tmp_path):
-    url = _recorded(tmp_path)
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_looking_back_changes_nothing_on_disk(recorded, tmp_path):
     before = {
         path.name: path.read_bytes()
         for path in (tmp_path / ".gatekeeper").iterdir()
         if path.suffix != ".db-shm"
     }
-    History(url, "checkout", "r").values("pre.disk", "free")
+    History(recorded, "checkout", "r").values("pre.disk", "free")
     after = {
         path.name: path.read_bytes()
         for path in (tmp_path / ".gatekeeper").iterdir()

@@ -4,7 +4,8 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gatekeeper.model import (
@@ -23,9 +24,10 @@ from gatekeeper.model import (
     Verdict,
 )
 from gatekeeper.rundata import Saved
+from gatekeeper.store import open_store, spill
 from runs import result, run, store_in
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufdd0"), max_size=30)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 COUNT = st.integers(0, 10**6)
 ANY = st.recursive(
@@ -108,16 +110,32 @@ SAVED = st.builds(
 )
 
 
+@pytest.fixture
+def fresh_store(kind, request):
+    """Make an empty store, for one example."""
+    if kind == "sqlite":
+        return _in_a_folder
+    server_url = request.getfixturevalue("postgresql_url")
+    return lambda: _emptied(server_url)
+
+
 @contextmanager
-def _fresh_store():
+def _in_a_folder():
     with tempfile.TemporaryDirectory() as folder, store_in(Path(folder)) as store:
         yield store
 
 
-@settings(deadline=None, max_examples=150)
+@contextmanager
+def _emptied(url):
+    with open_store(url, create=True) as store:
+        store._change("TRUNCATE runs, results, samples, unjudged")
+        yield store
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=RUN, kept=st.none() | SAVED)
-def test_any_run_is_read_back_equal(written, kept):
-    with _fresh_store() as store:
+def test_any_run_is_read_back_equal(fresh_store, written, kept):
+    with fresh_store() as store:
         store.write(written, kept)
         assert store.run("latest") == written
         assert store.saved("latest") == kept
@@ -126,11 +144,9 @@ def test_any_run_is_read_back_equal(written, kept):
         assert (row.complete, row.partial) == (written.header.complete, written.header.partial)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=RUN)
 def test_any_run_can_be_spilled_and_taken_in(written):
-    from gatekeeper.store import open_store, spill
-
     with tempfile.TemporaryDirectory() as folder:
         spill(Path(folder), written)
         with open_store(Path(folder) / "history.db", create=True) as store:
@@ -148,15 +164,15 @@ def _naive_since(past, current):
     return Since(count) if passed is None else Since(count, run(passed).header.started, run(passed).id)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     past=st.lists(
         st.dictionaries(st.sampled_from(["pre.a", "pre.b", "post.c"]), STATUS, min_size=1), max_size=12
     ),
     current=st.dictionaries(st.sampled_from(["pre.a", "pre.b", "post.c", "pre.new"]), STATUS),
 )
-def test_since_agrees_with_walking_back_over_the_runs(past, current):
-    with _fresh_store() as store:
+def test_since_agrees_with_walking_back_over_the_runs(fresh_store, past, current):
+    with fresh_store() as store:
         for number, statuses in enumerate(past):
             store.write(run(number, *(result(gate, status) for gate, status in statuses.items())))
             store.write(run(1000 + number, result("pre.a", "pass"), subject="another"))
@@ -174,10 +190,10 @@ def test_since_agrees_with_walking_back_over_the_runs(past, current):
     assert failing == sorted(gate for gate, status in last.items() if status in ("fail", "error", "unknown"))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(st.lists(NUMBER | ANY, max_size=3), max_size=8), n=st.integers(1, 12))
-def test_values_are_the_last_numbers_in_the_order_of_the_runs(values, n):
-    with _fresh_store() as store:
+def test_values_are_the_last_numbers_in_the_order_of_the_runs(fresh_store, values, n):
+    with fresh_store() as store:
         for number, observed in enumerate(values):
             findings = tuple(Finding("m", "pass", value, unit="s") for value in observed)
             store.write(run(number, Result(id="pre.a", phase="pre", status="pass", findings=findings)))
@@ -191,7 +207,7 @@ def test_values_are_the_last_numbers_in_the_order_of_the_runs(values, n):
     assert found == numbers[-n:]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ages=st.lists(
         st.tuples(st.sampled_from("ab"), st.sampled_from(["pre", "post"]), st.integers(0, 60)), max_size=12
@@ -199,11 +215,11 @@ def test_values_are_the_last_numbers_in_the_order_of_the_runs(values, n):
     days=st.integers(0, 60),
     keep=st.integers(0, 3),
 )
-def test_pruning_keeps_exactly_the_young_and_the_last(ages, days, keep):
+def test_pruning_keeps_exactly_the_young_and_the_last(fresh_store, ages, days, keep):
     from datetime import UTC, datetime, timedelta
 
     now = datetime(2026, 11, 21, tzinfo=UTC)
-    with _fresh_store() as store:
+    with fresh_store() as store:
         for number, (subject, phase, age) in enumerate(ages):
             started = f"{now - timedelta(days=age):%Y-%m-%dT%H:%M:%SZ}"
             store.write(run(number, subject=subject, phase=phase, started=started))

@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from runs import result, run, saved, store_in
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -12,12 +10,6 @@ DAY = 86_400.0
 
 def _days_ago(days):
     return (NOW - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@pytest.fixture
-def store(tmp_path):
-    with store_in(tmp_path) as store:
-        yield store
 
 
 def _write(store, *ages, first=1, **options):
@@ -61,14 +53,19 @@ def test_a_dry_run_only_counts(store):
 
 
 def test_many_runs_are_removed_batch_by_batch(store, monkeypatch):
-    monkeypatch.setattr("gatekeeper.store.sqlite.BATCH", 3)
+    monkeypatch.setattr("gatekeeper.store.sql.BATCH", 3)
     _write(store, *range(110, 99, -1), 1)
     pruned = store.prune(30 * DAY, now=NOW.timestamp())
     assert (pruned.runs, pruned.results, pruned.samples) == (11, 11, 11)
     assert _left(store) == [12]
 
 
-def test_the_file_gets_smaller(store):
+def test_the_file_gets_smaller(tmp_path):
+    with store_in(tmp_path) as store:
+        _shrinks(store)
+
+
+def _shrinks(store):
     for number in range(300):
         store.write(run(number, *(result(f"pre.g{i}", a=1, b=2) for i in range(10)), started=_days_ago(50)))
     before = store.size

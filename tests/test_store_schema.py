@@ -1,6 +1,5 @@
 """An older store is brought up to date, once, whole or not at all."""
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,79 +10,81 @@ from runs import run, store_in
 
 
 @pytest.fixture
-def path(tmp_path):
+def present(stored):
     """A store of the present version, with a run."""
-    with store_in(tmp_path) as store:
+    with stored() as store:
         store.write(run(1))
-    return tmp_path / ".gatekeeper" / "history.db"
+
+
+NEXT = (
+    "ALTER TABLE runs ADD COLUMN note TEXT",
+    "INSERT INTO meta (name, value) VALUES ('migrated', 'once')",  # fails where it is done again
+)
 
 
 @pytest.fixture
-def next_version(path, monkeypatch):
-    """As if the next version of gatekeeper were installed; one entry for each time that it migrated."""
-    done = []
-
-    def add_a_column(connection):
-        connection.execute("ALTER TABLE runs ADD COLUMN note TEXT")
-        done.append(1)
-
-    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, add_a_column))
-    return done
+def next_version(present, monkeypatch):
+    """As if the next version of gatekeeper were installed."""
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, NEXT))
 
 
-def _version(path):
-    connection = sqlite3.connect(path)
-    try:
-        return schema.version(connection)
-    finally:
-        connection.close()
+def _migrated(store):
+    return store._rows("SELECT count(*) FROM meta WHERE name = 'migrated'", ())[0][0]
 
 
-def test_an_older_store_is_migrated_and_keeps_its_runs(path, next_version):
-    with open_store(path, create=False) as store:
+def test_an_older_store_is_migrated_and_keeps_its_runs(stored, url, next_version):
+    with open_store(url, create=False) as store:
         assert store.run("latest") == run(1)
         assert store.write(run(2)).recorded
-    with open_store(path, create=False):
-        pass
-    assert next_version == [1]
-    assert _version(path) == len(schema.STEPS)
+    with stored() as store:
+        assert _migrated(store) == 1
 
 
-def test_many_at_once_migrate_once(path, next_version):
+def test_many_at_once_migrate_once(stored, next_version):
     def use(number):
-        with open_store(path, create=False) as store:
+        with stored() as store:
             return store.write(run(number)).recorded
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(use, range(10, 26)))
-    assert next_version == [1]
-    with open_store(path, create=False) as store:
+    with stored() as store:
         assert len(store.runs()) == 17
+        assert _migrated(store) == 1
 
 
-def test_a_step_that_fails_leaves_the_store_as_it_was(path, monkeypatch):
-    def half(connection):
-        connection.execute("ALTER TABLE runs ADD COLUMN note TEXT")
-        connection.execute("UPDATE missing SET x = 1")
-
-    before = len(schema.STEPS)
+def test_a_step_that_fails_leaves_the_store_as_it_was(stored, present, monkeypatch):
+    half = ("ALTER TABLE runs ADD COLUMN note TEXT", "UPDATE missing SET x = 1")
     with monkeypatch.context() as patch:
         patch.setattr(schema, "STEPS", (*schema.STEPS, half))
-        with pytest.raises(StoreError, match="no such table: missing"):
-            open_store(path, create=False)
-    assert _version(path) == before
-    with open_store(path, create=False) as store:
+        with pytest.raises(StoreError, match=r"missing"):
+            stored()
+    with stored() as store:
         assert store.write(run(2)).recorded
+        with pytest.raises(StoreError, match="note"):
+            store._rows("SELECT note FROM runs", ())
 
 
-def test_a_gate_that_looks_back_migrates_nothing_and_finds_nothing(path, next_version):
-    history = History(str(path), "checkout", "r")
+def test_a_store_of_a_newer_version_is_left_alone(url, next_version, monkeypatch):
+    with open_store(url, create=False):
+        pass
+    monkeypatch.undo()
+    words = r"newer gatekeeper \(version 3, this one knows 2\): upgrade"
+    for options in ({"create": True}, {"create": False}, {"create": False, "read_only": True}):
+        with pytest.raises(StoreError, match=words):
+            open_store(url, **options)
+
+
+def test_a_gate_that_looks_back_migrates_nothing_and_finds_nothing(stored, url, next_version, monkeypatch):
+    history = History(url, "checkout", "r")
     assert (history.statuses("pre.disk"), history.problem) == ([], "")
-    assert next_version == []
+    monkeypatch.undo()
+    with stored() as store:
+        assert _migrated(store) == 0
 
 
-def test_runs_are_found_through_indexes(path):
-    with open_store(path, create=False) as store:
+def test_runs_are_found_through_indexes(tmp_path):
+    with store_in(tmp_path) as store:
+        store.write(run(1))
         plans = {
             sql: " ".join(row[3] for row in store._rows(f"EXPLAIN QUERY PLAN {sql}", arguments))
             for sql, arguments in _asked(store)

@@ -28,6 +28,9 @@ COMMANDS = {
     "report": "Render a recorded run.",
     "history": "List, show and prune recorded runs.",
     "diff": "Compare two recorded runs.",
+    "alerts": "List, acknowledge and send alerts.",
+    "silence": "Tell nobody of a gate for a while.",
+    "maintenance": "Plan times in which nobody is told.",
     "doctor": "Check that gatekeeper itself works here.",
     "completion": "Print shell completion.",
 }

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,11 @@ from gatekeeper.project import Project
 from gatekeeper.settings import Row, gate_origins, origins
 from gatekeeper.settings.load import profiles
 from gatekeeper.settings.reading import NAMES
+from gatekeeper.store import path_of
 from gatekeeper.wording import policy_line
+
+if TYPE_CHECKING:
+    from gatekeeper.alerts.configured import Configured
 
 
 @click.group("config")
@@ -38,13 +42,29 @@ def check(config: str | None, profile: str | None) -> None:
     gatekeeper config check --config other.toml
     """
     project = load_project(config, profile)
-    project.resolved(())
+    _refuse_wrong(project)
     others = () if profile else _others(project)
+    if project.settings.store.url:
+        path_of(project.settings.store.url)
     problems = [problem for name in others for problem in _problems(config, name)]
     if problems:
         raise UsageError(*dict.fromkeys(problems))
     for word, text in _found(project, others):
         click.echo(f"{word:<9} {text}")
+
+
+def _refuse_wrong(project: Project) -> None:
+    """Raises UsageError: all that is wrong with gates' settings and with alerts."""
+    from gatekeeper.alerts.problems import problems
+
+    found: list[str] = []
+    try:
+        project.resolved(())
+    except UsageError as error:
+        found += error.problems
+    found += problems(project)
+    if found:
+        raise UsageError(*found)
 
 
 def _others(project: Project) -> list[str]:
@@ -53,7 +73,7 @@ def _others(project: Project) -> list[str]:
 
 def _problems(config: str | None, profile: str) -> tuple[str, ...]:
     try:
-        load_project(config, profile).resolved(())
+        _refuse_wrong(load_project(config, profile))
     except UsageError as error:
         return error.problems
     return ()
@@ -69,6 +89,8 @@ def _found(project: Project, others: Sequence[str]) -> Iterator[tuple[str, str]]
     if settings.preset:
         yield "preset", settings.preset
     yield "gates", _counted(project.gates)
+    if settings.alerts.channels:
+        yield "channels", ", ".join(each.name for each in _channels(project)) or "none is enabled"
     if project.trusted is not None:
         yield "policy", policy_line(project.trusted)
     elif settings.config is not None:
@@ -77,8 +99,18 @@ def _found(project: Project, others: Sequence[str]) -> Iterator[tuple[str, str]]
             yield "not read", f"{', '.join(shadowed)}: {settings.config_name} comes first"
     try:
         project.resolved()
+        project.store_url  # noqa: B018
     except UsageError as error:  # all else is right: these are secrets
         yield from (("not here", problem) for problem in error.problems)
+    yield from (
+        ("not here", f"channel {each.name}: {each.missing}") for each in _channels(project) if each.missing
+    )
+
+
+def _channels(project: Project) -> "list[Configured]":
+    from gatekeeper.alerts.configured import channels
+
+    return channels(project.settings, project.plugins, project.settings.root)
 
 
 def _beside(project: Project, name: str) -> bool:

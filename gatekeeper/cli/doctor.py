@@ -14,7 +14,7 @@ from gatekeeper import __version__
 from gatekeeper.cli.project import load_project, project_options
 from gatekeeper.errors import GatekeeperError, UsageError
 from gatekeeper.project import Project
-from gatekeeper.wording import policy_line
+from gatekeeper.wording import one_line, policy_line
 
 EXTRAS = {"psycopg": "postgres", "duckdb": "data", "pytest": "pytest"}
 
@@ -46,7 +46,9 @@ def doctor_command(config: str | None, profile: str | None) -> int:
     click.echo(f"{len(wrong)} problem{'s' if len(wrong) != 1 else ''}" if wrong else "Nothing is wrong.")
     if not wrong:
         return 0
-    return 4 if any(finding.what in ("configuration", "plugins", "gates") for finding in wrong) else 3
+    return (
+        4 if any(finding.what in ("configuration", "plugins", "gates", "alerts") for finding in wrong) else 3
+    )
 
 
 def _examine(config: str | None, profile: str | None) -> Iterator[Finding]:
@@ -64,7 +66,7 @@ def _examine(config: str | None, profile: str | None) -> Iterator[Finding]:
     yield Finding("ok", "configuration", name or "none found; defaults (gatekeeper init writes one)")
     if project.trusted is not None:
         yield Finding("ok", "policy", policy_line(project.trusted))
-    for step in (_gates, _reports, _state, _store):
+    for step in (_gates, _reports, _state, _store, _alerts):
         yield from _guarded(step, project)
 
 
@@ -139,6 +141,36 @@ def _store(project: Project) -> Finding:
         with open_store(project.store_url, create=False) as store:
             rows = store.runs(limit=1)
             last = f"last run {rows[0].id}" if rows else "no runs"
-            return Finding("ok", "history", f"{store.path}, {store.size / 1e6:.1f} MB, {last}")
+            return Finding("ok", "history", f"{store.place}, {store.size / 1e6:.1f} MB, {last}")
     except NoStore:
         return Finding("ok", "history", "none yet: the first run creates it")
+
+
+def _alerts(project: Project) -> Finding:
+    from gatekeeper.alerts.configured import channels
+    from gatekeeper.alerts.problems import problems
+
+    if wrong := problems(project):
+        raise UsageError(*wrong)
+    if not project.settings.alerts.enabled:
+        return Finding("note", "alerts", "[alerts] enabled = false: nobody is told")
+    found = channels(project.settings, project.plugins, project.settings.root)
+    if not found:
+        return Finding("ok", "alerts", "no channel is configured: nobody is told")
+    troubles = [f"{each.name}: {each.missing}" for each in found if each.missing]
+    troubles += _undelivered(project)
+    names = ", ".join(each.name for each in found)
+    return Finding("note" if troubles else "ok", "alerts", one_line("; ".join([f"to {names}", *troubles])))
+
+
+def _undelivered(project: Project) -> list[str]:
+    """Which channels are switched off, and what is queued for whom."""
+    from gatekeeper.store import NoStore, open_store
+
+    try:
+        with open_store(project.store_url, create=False, read_only=True) as store:
+            off = [f"{name} is switched off ({why})" for name, why in store.disabled().items()]
+            queued = [f"{each.count} queued for {name}" for name, each in store.backlog(time.time()).items()]
+    except NoStore:
+        return []
+    return off + queued

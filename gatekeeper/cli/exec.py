@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
+from gatekeeper.alerts.alerting import Alerting
 from gatekeeper.app import Finished, RunRequest
 from gatekeeper.around import Around, may_start
 from gatekeeper.cli import complain
-from gatekeeper.cli.conduct import plugins_in_bounds, recorded
+from gatekeeper.cli.conduct import plugins_in_bounds, recorded, tell
 from gatekeeper.cli.project import project_options
 from gatekeeper.cli.runoptions import (
     again,
@@ -106,10 +107,11 @@ def exec_command(words: tuple[str, ...], **options: Any) -> int:
     asked = _targets(options, project)
     with _private_folder(wanted=options["private_tmp"]) as temp, _outliving() as came, plugins_in_bounds():
         command = Command(words, _environment(temp), options["time_limit"], options["kill_after"], temp)
-        session = Session(around, asked, command, options)
+        session, alerting = Session(around, asked, command, options), Alerting(project)
         finished, ran = session.carry_out(came)
-        finished = recorded(project, finished, request)
+        finished = recorded(project, finished, request, alerting)
         code = session.report(finished, ran)
+        tell(alerting, options["color"])
     return -signal.SIGINT if ran is not None and ran.by_terminal else code
 
 

@@ -187,10 +187,12 @@ def _age(given: str) -> float:
 
 
 def _said(pruned: Pruned, age: float, dry_run: bool) -> str:
-    if not pruned.runs:
+    if not pruned.runs and not pruned.alerts:
         return f"Nothing to remove: no run is older than {show(age, 's')}, but for those that are kept."
-    counts = (("run", pruned.runs), ("result", pruned.results), ("sample", pruned.samples))
+    counts = [("run", pruned.runs), ("result", pruned.results), ("sample", pruned.samples)]
+    counts += [("record", pruned.alerts)] if pruned.alerts else []
     what = ", ".join(f"{count} {word}{'s' * (count != 1)}" for word, count in counts)
+    what += " of alerts" if pruned.alerts else ""
     if dry_run:
         return f"Would remove {what}."
     return f"Removed {what}; {show(pruned.freed, 'B')} freed."

@@ -8,9 +8,10 @@ from typing import Any
 import click
 import msgspec
 
+from gatekeeper.alerts.alerting import Alerting
 from gatekeeper.app import Finished, RunRequest, carry_out, prepare
 from gatekeeper.cli import complain
-from gatekeeper.cli.conduct import plugins_in_bounds, recorded
+from gatekeeper.cli.conduct import plugins_in_bounds, recorded, tell
 from gatekeeper.cli.project import complete_gates, project_options
 from gatekeeper.cli.runoptions import (
     again,
@@ -60,11 +61,13 @@ def run_command(**options: Any) -> int:
     view = view_of(sys.stdout, options["color"], verbosity(options))
     view.again = again(["run", request.phase, "--last-failed"], request)
     shown = Shown(project, prepared, asked, view)
+    alerting = Alerting(project)
     with plugins_in_bounds():
         finished = carry_out(project, prepared, shown, options["isolation"])
-        finished = recorded(project, finished, request)
+        finished = recorded(project, finished, request, alerting)
         failed = _save_failed(project, finished, request)
         failed = shown.finish(finished, exit_zero=options["exit_zero"]) or failed
+        tell(alerting, options["color"])
     return _exit_code(finished, asked, failed=failed, exit_zero=options["exit_zero"])
 
 

@@ -16,6 +16,7 @@ from gatekeeper.outputs import Target, write_reports
 from gatekeeper.project import Project
 from gatekeeper.remembering import past
 from gatekeeper.reporting import PlanSummary, Stream, View, rendered
+from gatekeeper.store import module_of
 
 
 class Shown(Observer):
@@ -57,7 +58,7 @@ class Shown(Observer):
         """Load what the end of the run needs, while gates run."""
         modules = {name for target in self._asked for name in target.report.imports}
         if self._remembers:
-            modules.add("gatekeeper.store.sqlite")
+            modules.add(module_of(self._project.store_url))
         for name in sorted(modules):
             with suppress(ImportError):  # said when the report is rendered
                 import_module(name)

@@ -1,6 +1,6 @@
 """Asking hosts, with a total deadline that holds.
 
-`resolve`, `connect`, `tls` and `http` each end by their `within` (seconds, everything included: name
+`resolve`, `connect`, `dialed`, `tls` and `http` each end by their `within` (seconds, everything included: name
 resolution, every address, handshake, redirects, headers, body), whatever the other side does, and leave no
 socket and no thread behind. The one exception: a name lookup that the system's resolver never answers stays
 in a daemon thread of its own. What can't be reached is a `ProbeError` with a `kind` for programs and a
@@ -12,7 +12,7 @@ Nothing is taken from the environment: no proxy is used unless it is asked for.
 from gatekeeper.net.deadline import Deadline, Kind, ProbeError
 from gatekeeper.net.exchange import safe_url
 from gatekeeper.net.request import HttpResponse, http
-from gatekeeper.net.sockets import Connected, Family, connect, resolve
+from gatekeeper.net.sockets import Connected, Family, connect, dialed, resolve
 from gatekeeper.net.tls import TlsInfo, tls
 from gatekeeper.net.together import side_by_side
 
@@ -25,6 +25,7 @@ __all__ = [
     "ProbeError",
     "TlsInfo",
     "connect",
+    "dialed",
     "http",
     "resolve",
     "safe_url",

@@ -12,7 +12,7 @@ from gatekeeper.quantities import show
 if TYPE_CHECKING:
     import socket
 
-Kind: TypeAlias = Literal["dns", "refused", "unreachable", "timeout", "tls", "reset", "protocol"]
+Kind: TypeAlias = Literal["dns", "refused", "unreachable", "timeout", "tls", "reset", "protocol", "private"]
 
 
 class ProbeError(GatekeeperError):

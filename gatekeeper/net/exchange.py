@@ -40,10 +40,11 @@ class Request(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """How to get there: whom to trust, and which proxy to ask."""
+    """How to get there: whom to trust, which proxy to ask, whether only public addresses may be."""
 
     trust: Callable[[], ssl.SSLContext]
     proxy: SplitResult | None = None
+    public_only: bool = False
 
 
 def split(url: str) -> SplitResult:
@@ -113,7 +114,7 @@ def exchange(request: Request, route: Route, deadline: Deadline) -> "Iterator[tu
 def _connected(request: Request, route: Route, deadline: Deadline) -> Iterator[tuple[socket.socket, str]]:
     """A connection that speaks for the request's origin, and the address that it goes to."""
     _, host, port = origin(route.proxy) if route.proxy is not None else request.origin
-    sock, address = dial(host, port, deadline)
+    sock, address = dial(host, port, deadline, public_only=route.public_only)
     try:
         deadline.watch(sock)
         if request.url.scheme == "https":

@@ -61,6 +61,7 @@ def http(
     ca_file: str | os.PathLike[str] | None = None,
     redirects: int = 0,
     proxy: str | None = None,
+    public_only: bool = False,
 ) -> HttpResponse:
     """Send one request and read the answer, whatever its status, all within `within` seconds.
 
@@ -76,12 +77,17 @@ def http(
         redirects: how many are followed; none unless asked. A 303, and a 301 or 302 to a POST, goes on as
             GET.
         proxy: `http://[user:password@]host:port`; the environment's is never used by itself.
+        public_only: whether only public addresses are asked, of those that the name has: none that is loopback,
+            private, link-local, a cloud's metadata or otherwise reserved. Not together with `proxy`, which looks
+            names up by itself.
 
     Raises:
         ProbeError: there was no complete answer: kind `dns`, `refused`, `unreachable`, `timeout`, `tls`,
-            `reset` or `protocol`.
-        ValueError: the URL, a header or the method can't be sent.
+            `reset` or `protocol`; `private` where no address is public and `public_only` asks for one.
+        ValueError: the URL, a header or the method can't be sent; `proxy` together with `public_only`.
     """
+    if public_only and proxy is not None:
+        raise ValueError("public_only can't be promised through a proxy, which looks names up by itself")
     import urllib3.connection  # noqa: F401 - loaded, like the authorities, before the clock starts
 
     content = body.encode() if isinstance(body, str) else body
@@ -89,7 +95,7 @@ def http(
     trust = cache(lambda: context(verify=verify, ca_file=ca_file))
     if request.url.scheme == "https":
         trust()
-    route = Route(trust, None if proxy is None else split(proxy))
+    route = Route(trust, None if proxy is None else split(proxy), public_only)
     started = time.perf_counter()
     with Deadline(within) as deadline:
         for _ in range(redirects + 1):

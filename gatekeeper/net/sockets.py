@@ -4,10 +4,13 @@ import queue
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from gatekeeper.net.addresses import kind_of
 from gatekeeper.net.deadline import Deadline, Kind, ProbeError
 from gatekeeper.quantities import show
 
@@ -39,17 +42,22 @@ def resolve(host: str, *, within: float, family: Family = "any") -> tuple[str, .
     return tuple(dict.fromkeys(text_of(address) for address in found))
 
 
-def connect(host: str, port: int, *, within: float, family: Family = "any") -> Connected:
+def connect(
+    host: str, port: int, *, within: float, family: Family = "any", public_only: bool = False
+) -> Connected:
     """Make a TCP connection and close it again.
 
-    The addresses of a name share the time, so that a dead one can't take it all.
+    The addresses of a name share the time, so that a dead one can't take it all. With `public_only` only its public
+    ones are asked.
 
     Raises:
-        ProbeError: kind `dns`, `refused`, `unreachable` or `timeout`.
+        ProbeError: kind `dns`, `refused`, `unreachable` or `timeout`; `private` where none is public that must be.
     """
     deadline = Deadline(within)
     started = time.perf_counter()
     addresses = lookup(host, port, deadline, family)
+    if public_only:
+        addresses = public(host, addresses)
     found = time.perf_counter()
     sock, address = _first(host, port, addresses, deadline)
     sock.close()
@@ -79,9 +87,55 @@ def lookup(host: str, port: int | None, deadline: Deadline, family: Family = "an
     return [(kind, address) for kind, _, _, _, address in found]
 
 
-def dial(host: str, port: int, deadline: Deadline, family: Family = "any") -> tuple[socket.socket, str]:
+@contextmanager
+def dialed(
+    host: str, port: int, *, within: float, family: Family = "any", public_only: bool = False
+) -> Iterator[tuple[socket.socket, Deadline]]:
+    """A connection for a protocol of its own, such as SMTP's, that ends by its deadline whatever the other side does.
+
+    Once `within` seconds (name lookup and connecting included) are over the socket is shut down, which ends whatever
+    waits on it; it stays so through a TLS handshake on it. An error in the block that comes of that is the deadline's.
+    `Deadline.doing` is for the block to set, for that message. The socket is closed with the block.
+
+    Raises:
+        ProbeError: kind `dns`, `refused`, `unreachable` or `timeout`; `private` where no address is public and
+            `public_only` asks for one.
+    """
+    with Deadline(within) as deadline:
+        sock, address = dial(host, port, deadline, family, public_only)
+        try:
+            deadline.watch(sock)
+            sock.settimeout(deadline.left())
+            deadline.doing = f"talking to {joined(address, port)}"
+            yield sock, deadline
+        except Exception as error:
+            if deadline.passed and not isinstance(error, ProbeError):
+                raise deadline.error() from error
+            raise
+        finally:
+            sock.close()
+
+
+def dial(
+    host: str, port: int, deadline: Deadline, family: Family = "any", public_only: bool = False
+) -> tuple[socket.socket, str]:
     """A connected socket, and the address that answered."""
-    return _first(host, port, lookup(host, port, deadline, family), deadline)
+    addresses = lookup(host, port, deadline, family)
+    return _first(host, port, public(host, addresses) if public_only else addresses, deadline)
+
+
+def public(host: str, addresses: list[Address]) -> list[Address]:
+    """The public ones of a host's addresses. They are what is connected to: no name is looked up again.
+
+    Raises:
+        ProbeError: there is none; kind `private`.
+    """
+    kinds = {text_of(address): kind_of(text_of(address)) for address in addresses}
+    if found := [address for address in addresses if not kinds[text_of(address)]]:
+        return found
+    address, kind = next(iter(kinds.items()))
+    name = f"{address} is" if address == host else f"{host} leads to {address},"
+    raise ProbeError("private", f"{name} {kind} address, which is asked only where allow_private = true")
 
 
 def _first(host: str, port: int, addresses: list[Address], deadline: Deadline) -> tuple[socket.socket, str]:

@@ -49,7 +49,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
     """Before any code of the project, and before output is captured: are gates asked for around this session?"""
     asked = early_config.known_args_namespace.gatekeeper
     if asked is not None or early_config.getini("gatekeeper"):
-        from gatekeeper.pytest_plugin import around
+        from gatekeeper.pytest_plugin.session import around
 
         around.enter(early_config, parser, args)
     return (yield)
@@ -59,9 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
     marked.configure(config)
     worker = getattr(config, "workerinput", None)
     if worker is not None:
-        from gatekeeper.pytest_plugin import session
+        from gatekeeper.pytest_plugin.session import plugin
 
-        session.configure_worker(config)
+        plugin.configure_worker(config)
     if worker is not None or config.args_source is pytest.Config.ArgsSource.ARGS:
         from gatekeeper.pytest_plugin import asked
 

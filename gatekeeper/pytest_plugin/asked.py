@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from gatekeeper.pytest_plugin.items import GateItems
+    from gatekeeper.pytest_plugin.items.nodes import GateItems
 
 SHARED = "gateconf.py"
 WORKER_INPUT = "gatekeeper_names"
@@ -70,7 +70,7 @@ class AskedGates:
 
     def _all(self) -> "GateItems":
         if self._items is None:
-            from gatekeeper.pytest_plugin.items import GateItems
+            from gatekeeper.pytest_plugin.items.nodes import GateItems
 
             self._items = GateItems(self._config)
             self._config.pluginmanager.register(self._items, "gatekeeper-items")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from gatekeeper.pytest_plugin.fixture import FlowTests
+    from gatekeeper.pytest_plugin.flows.fixture import FlowTests
 
 NAME = "gatekeeper"
 MARKER = (
@@ -26,7 +26,7 @@ def configure(config: pytest.Config) -> None:
 @pytest.fixture
 def gatekeeper(request: pytest.FixtureRequest) -> "FlowTests":
     """Runs a flow between its gates: `result = gatekeeper.run(flow, inputs=…)`; `await gatekeeper.run_async(…)`."""
-    from gatekeeper.pytest_plugin.flowtests import tests_of
+    from gatekeeper.pytest_plugin.flows.plugin import tests_of
 
     return tests_of(request.node)
 
@@ -36,9 +36,9 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Any:
     """Markers are checked while tests are collected: one that is wrong is an error of its file."""
     report: pytest.CollectReport = yield
     if report.passed and (marked := [*_marked(report.result)]):
-        from gatekeeper.pytest_plugin import flowtests
+        from gatekeeper.pytest_plugin.flows import plugin
 
-        flowtests.check(report, marked, collector.config)
+        plugin.check(report, marked, collector.config)
     return report
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from gatekeeper.alerts.alerting import Alerting
 from gatekeeper.app import Finished
 from gatekeeper.around import Around
 from gatekeeper.errors import GatekeeperError, UsageError
@@ -59,7 +60,7 @@ def serve(begin: Begin, talk: Talk) -> None:
     project = talk.project = Project(begin.request.project)
     folder = Path(begin.report_dir) if begin.report_dir else None
     asked = targets(begin.formats, folder, project.plugins.reports(), project.cwd)
-    around = Around(project, begin.request, begin.inputs)
+    around, alerting = Around(project, begin.request, begin.inputs), Alerting(project)
     early = around.before(talk)
     with signals(_deaf):
         meter = Meter(begin.host, besides={os.getpid()}) if begin.host is not None else None
@@ -67,8 +68,10 @@ def serve(begin: Begin, talk: Talk) -> None:
         order = talk.next(meter)
     finished = _rest(around, early, order, meter, talk)
     with signals(_deaf):
-        whole = _concluded(project, asked, finished, recorded=begin.request.remember)
-    talk.say(whole)
+        whole = _concluded(project, asked, finished, alerting if begin.request.remember else None)
+        talk.say(structs.replace(whole, delivers=alerting.queued))
+        for line in alerting.deliver():
+            print(f"gatekeeper: {line}", file=sys.stderr)
 
 
 def _deaf(number: int, frame: object) -> None:
@@ -88,10 +91,15 @@ def _rest(around: Around, early: Run, order: Order | None, meter: Meter | None, 
     return around.after(flow, end.measured.over(meter.readings()), end.outputs, talk)
 
 
-def _concluded(project: Project, asked: Sequence[Target], finished: Finished, *, recorded: bool) -> Whole:
-    problems = remember(project, finished.run, finished.saved) if recorded else []
-    run = structs.replace(finished.run, notes=(*finished.run.notes, *problems))
-    view = View(root=project.settings.root, past=past(project, run) if recorded else None)
+def _concluded(
+    project: Project, asked: Sequence[Target], finished: Finished, alerting: Alerting | None
+) -> Whole:
+    """The whole run, recorded (unless nobody is to be told) and reported."""
+    notes = finished.run.notes
+    if alerting is not None:
+        notes = (*notes, *remember(project, finished.run, finished.saved, alerting), *alerting.notes)
+    run = structs.replace(finished.run, notes=notes)
+    view = View(root=project.settings.root, past=past(project, run) if alerting is not None else None)
     failed = write_reports(asked, run, view)
     written = tuple(str(target.path) for target in asked if target.path is not None)
     return Whole(run, written, tuple(failed))

@@ -36,7 +36,7 @@ class Runner:
     def __init__(self, watch: Callable[[Started | Ended], object] | None = None) -> None:
         self._watch = watch
         self._owner = os.getpid()
-        self._busy = False
+        self._busy = self._delivers = False
         self._process, self._orders, self._answers = _started()
 
     def before(self, begin: Begin) -> Before:
@@ -96,6 +96,11 @@ class Runner:
         """Let go of the runner, and wait for one that is done; one that still works goes on by itself."""
         self._orders.close()
         self._answers.close()
+        if self._delivers and self.is_own:
+            from threading import Thread
+
+            Thread(target=self._process.wait, name="gatekeeper", daemon=True).start()
+            return
         with suppress(subprocess.TimeoutExpired):
             if self.is_own:
                 self._process.wait(END_GRACE)
@@ -124,6 +129,7 @@ class Runner:
             self.interrupt()
             raise
         self._busy = False
+        self._delivers = isinstance(answer, Whole) and answer.delivers
         return answer
 
     def _hear(self, wanted: type[T]) -> T:

@@ -98,11 +98,15 @@ class Before(Struct, frozen=True, tag=True):
 
 
 class Whole(Struct, frozen=True, tag=True):
-    """The whole run, recorded and reported. `problems` are what could not be: reports, above all."""
+    """The whole run, recorded and reported. `problems` are what could not be: reports, above all.
+
+    `delivers`: the runner goes on to deliver alerts, which nobody waits for.
+    """
 
     run: Run
     written: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    delivers: bool = False
 
 
 class Refused(Struct, frozen=True, tag=True):

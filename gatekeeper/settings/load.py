@@ -69,9 +69,10 @@ def load(
 
     tree = merge(layer.data for layer in layers)
     tree.pop("$schema", None)
-    tables = _effective(tree, layers, problems)
+    root = found.root if found else cwd
+    tables = _effective(tree, layers, problems, root)
     return Settings(
-        root=found.root if found else cwd,
+        root=root,
         config=found.path if found else None,
         profile=chosen,
         trusted=trusted,
@@ -87,17 +88,20 @@ def _found(cwd: FilePath, config: FilePath | None, trusted: TrustedRef | None) -
     return discover(cwd) if config is None else named(config, cwd)
 
 
-def _effective(tree: Mapping[str, Any], layers: Iterable[Layer], collected: list[str] | None) -> Tables:
-    """The merged tree as typed tables; its `gates` stay raw."""
+def _effective(
+    tree: Mapping[str, Any], layers: Iterable[Layer], collected: list[str] | None, root: FilePath
+) -> Tables:
+    """The merged tree as typed tables; its `gates` stay raw. A secret that isn't there is empty until it is used."""
     problems: list[Problem] = []
-    tables = convert(Tables, tree, problems)
+    tables = convert(Tables, tree, problems, root=root)
     if tables is not None:
         return tables
+    problems = [problem for problem in problems if not problem.secret] or problems
     found = lines(problems, [Part(layer, (), layer.data) for layer in layers])
     if collected is None:
         raise UsageError(*found)
     collected += found
-    single = (convert(Tables, {key: value}, []) for key, value in tree.items())
+    single = (convert(Tables, {key: value}, [], root=root) for key, value in tree.items())
     good = {key: getattr(t, key) for key, t in zip(tree, single, strict=True) if t is not None}
     return Tables(**good)
 

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from gatekeeper.errors import UsageError, nearest
-from gatekeeper.model import PHASES, Gate, Requirement
+from gatekeeper.model import PHASES, Gate, Requirement, Severity
 from gatekeeper.quantities import Duration
 from gatekeeper.settings.convert import Problem, convert
 from gatekeeper.settings.environment import assign, same, spelled
@@ -22,6 +22,8 @@ class GateOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """`false` leaves the gate out of every run."""
     requirement: Requirement | None = None
     """`required`: decides; `advisory`: its fail is a warning; `observe`: recorded, never decides."""
+    severity: Severity | None = None
+    """How bad an alert is that tells of its fail or error; unset: what the gate says, else `high`."""
     timeout: Duration | None = None
     """Longest time for one attempt."""
     retries: Count | None = None

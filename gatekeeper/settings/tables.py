@@ -11,7 +11,8 @@ from msgspec import Meta, Struct, field
 
 from gatekeeper.model import TrustedRef
 from gatekeeper.paths import expanded
-from gatekeeper.quantities import Duration, Size
+from gatekeeper.quantities import Duration, Secret, Size
+from gatekeeper.settings.alerting import AlertSettings
 from gatekeeper.settings.layers import EnvironmentVariable, Layer
 
 Count = Annotated[int, Meta(ge=0)]
@@ -65,10 +66,17 @@ class RunSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where history is kept."""
 
-    url: str | None = None
-    """A path, or `sqlite:///PATH`; unset: `.gatekeeper/history.db` beside the configuration."""
+    url: Secret | None = None
+    """A path, `sqlite:///PATH`, or `postgresql://user:password@host:port/database`, better as a reference such as
+    `"env:GATES_DATABASE"`: its password is never shown. Unset: `.gatekeeper/history.db` beside the configuration."""
     retention: Duration = Duration(30 * 86_400)
     """Runs older than this are removed by `gatekeeper history prune`."""
+
+    def __post_init__(self) -> None:
+        if self.url is not None and not self.url.reference:
+            from gatekeeper.store.address import shown
+
+            self.url.reference = shown(str(self.url))  # no secret but for the password
 
 
 class PluginSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,6 +136,8 @@ class Tables(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Files with measurements, as `--samples SOURCE:FILE` gives them."""
     freeze: tuple[Freeze, ...] = ()
     """Times in which nothing is released."""
+    alerts: AlertSettings = AlertSettings()
+    """Who is told of what."""
     inputs: dict[str, str] = {}
     """Named inputs of the flow (file or JSON), as `--input NAME=…` gives them."""
     outputs: dict[str, str] = {}
@@ -157,6 +167,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     plugins: PluginSettings = PluginSettings()
     samples: tuple[SampleFile, ...] = ()
     freeze: tuple[Freeze, ...] = ()
+    alerts: AlertSettings = AlertSettings()
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     gates: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -61,7 +61,32 @@ def _prepare(connection: sqlite3.Connection, path: Path, timeout: float) -> None
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     _use_wal(connection, timeout)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
-    schema.migrate(connection, path)
+    _migrate(connection, path)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a store to this version, in one transaction; whoever is first among many processes does it.
+
+    Raises:
+        StoreError: the store is of a newer version.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = _version(connection)
+        schema.check(found, path)
+        for step in schema.STEPS[found:]:
+            for statement in step:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(schema.STEPS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """How many steps of the schema were done."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _known(connection: sqlite3.Connection, path: Path) -> bool:
@@ -70,7 +95,7 @@ def _known(connection: sqlite3.Connection, path: Path) -> bool:
     Raises:
         StoreError: it is a newer version's, or another program's.
     """
-    version = schema.version(connection)
+    version = _version(connection)
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application not in (0, APPLICATION) or (application == 0 and _has_tables(connection)):
         raise StoreError(f"the store {path} is another program's database: configure a file of its own")
@@ -130,9 +155,7 @@ def _reader(path: Path, timeout: float) -> sqlite3.Connection:
             if _known(connection, path):
                 return connection
             connection.close()
-            raise NoStore(
-                f"the store {path} is of an older version, or empty: the next run brings it up to date"
-            )
+            raise NoStore(schema.older(path))
         except sqlite3.OperationalError as error:
             connection.close()
             if mode == "immutable=1" or error.sqlite_errorcode & 0xFF not in (

@@ -55,3 +55,37 @@ def _cannot_open(path: Path) -> str:
     if not os.access(place, os.R_OK | os.W_OK):
         return f"can't be opened: no permission to read and write {place}"
     return "can't be opened"
+
+
+# Classes and codes of SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
+_STATES = {
+    "25006": "is read-only for this user, or a standby: {said}",
+    "42501": "does not let this user do that: {said}",
+    "42P01": "lacks a table, was it removed? {said}",
+    "53100": "could not grow: the server's disk is full",
+    "53300": "has no connection left: {said}",
+    "55P03": "is locked by another process: is one stuck, or a backup running?",
+    "57014": "did not answer in time: {said}",
+}
+_LOST = ("08", "57P", "25P")
+"""No connection; the server shuts down or starts; it ended a transaction that was idle."""
+
+
+def explain_server(state: str | None, said: str, place: str) -> StoreError:
+    """The StoreError of what PostgreSQL or its client said.
+
+    Args:
+        state: the SQLSTATE; None where the client had no answer.
+        said: the message.
+        place: which store.
+    """
+    said = " ".join(said.split()) or "no reason given"
+    if state in _STATES:
+        words = _STATES[state].format(said=said)
+    elif state is None or state.startswith(_LOST):
+        words = f"can't be reached any more: {said}"
+    elif state in ("XX001", "XX002"):
+        words = f"is damaged: {said}"
+    else:
+        words = f"can't be used: {said} (SQLSTATE {state})"
+    return StoreError(f"the store {place} {words}")

@@ -42,7 +42,8 @@ def _part(rows: Rows, reference: str) -> list[str]:
     """Runs with a part, after a hyphen, that begins so: `3f2a9c` of `20261121-064512-3f2a9c1b`."""
     if not reference.isalnum():
         return []
-    found = rows("SELECT id FROM runs WHERE id LIKE ? ORDER BY number DESC LIMIT 6", (f"%-{reference}%",))
+    like = f"%-{reference.lower()}%"
+    found = rows("SELECT id FROM runs WHERE lower(id) LIKE ? ORDER BY number DESC LIMIT 6", (like,))
     return [identity for (identity,) in found]
 
 

@@ -9,7 +9,7 @@ from gatekeeper.model import Status
 from gatekeeper.store.errors import NoStore, StoreError
 
 if TYPE_CHECKING:
-    from gatekeeper.store.sqlite import SqliteStore
+    from gatekeeper.store.sql import Store
 
 T = TypeVar("T")
 
@@ -42,21 +42,20 @@ class History:
         return self._ask(lambda store: store.last_passed(self._subject, gate, self._before), None)
 
     @cached_property
-    def _store(self) -> "SqliteStore | None":
+    def _store(self) -> "Store | None":
         if self._url is None:
             return None
-        from gatekeeper.store import path_of
-        from gatekeeper.store.sqlite import SqliteStore
+        from gatekeeper.store import open_store
 
         try:
-            return SqliteStore(path_of(self._url), read_only=True)
+            return open_store(self._url, create=False, read_only=True)
         except NoStore:
             return None
         except GatekeeperError as error:
             self.problem = str(error)
             return None
 
-    def _ask(self, question: "Callable[[SqliteStore], T]", otherwise: T) -> T:
+    def _ask(self, question: "Callable[[Store], T]", otherwise: T) -> T:
         store = self._store
         if store is None:
             return otherwise

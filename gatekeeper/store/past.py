@@ -11,7 +11,7 @@ from gatekeeper.store.errors import NoStore
 
 if TYPE_CHECKING:
     from gatekeeper.store.rows import RunRow
-    from gatekeeper.store.sqlite import SqliteStore
+    from gatekeeper.store.sql import Store
 
 T = TypeVar("T")
 
@@ -61,14 +61,13 @@ class Past:
         ids = [run.id for run in self.runs]
         return self._ask(lambda store: store.measured(gates, ids), {})
 
-    def _ask(self, question: "Callable[[SqliteStore], T]", otherwise: T) -> T:
+    def _ask(self, question: "Callable[[Store], T]", otherwise: T) -> T:
         if self.problem:
             return otherwise
-        from gatekeeper.store import path_of
-        from gatekeeper.store.sqlite import SqliteStore
+        from gatekeeper.store import open_store
 
         try:
-            with SqliteStore(path_of(self._url), read_only=True, timeout=PATIENCE) as store:
+            with open_store(self._url, create=False, read_only=True, timeout=PATIENCE) as store:
                 return question(store)
         except NoStore:
             return otherwise

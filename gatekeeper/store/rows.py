@@ -63,12 +63,16 @@ class Written(Struct, frozen=True):
 
 
 class Pruned(Struct, frozen=True):
-    """How much was (or would be) removed; `freed` bytes of the file."""
+    """How much was (or would be) removed, and how many bytes of the file that `freed`.
+
+    `alerts` counts alerts, events, notifications and silences together.
+    """
 
     runs: int = 0
     results: int = 0
     samples: int = 0
     freed: int = 0
+    alerts: int = 0
 
 
 class Record(Struct, frozen=True):

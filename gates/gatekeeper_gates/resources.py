@@ -85,7 +85,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-@pre(settings=Resources, facts=["host"], presets=PRESETS)
+RECORDS = [*(name for name in Resources.__struct_fields__ if name != "top"), "container"]
+
+
+@pre(settings=Resources, facts=["host"], presets=PRESETS, records=RECORDS)
 def resources(ctx: Context, settings: Resources) -> None:
     """The host and its container have room: CPU, memory, swap, open files, processes."""
     host, defaults = ctx.host, Resources()

@@ -31,6 +31,7 @@ CASES = {
     "gitlab.json": ("gitlab", {}),
     "report.sarif": ("sarif", {}),
     "events.json": ("cloudevents", {}),
+    "cdevents.json": ("cdevents", {}),
     "report.tap": ("tap", {}),
     "nagios.txt": ("nagios", {}),
     "gatekeeper.prom": ("prometheus", {}),

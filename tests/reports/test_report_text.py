@@ -26,7 +26,7 @@ from gatekeeper.wording import (
 )
 
 MODULES = [
-    "term", "lines", "jsonreport", "jsonl", "junit", "markdown", "html", "github", "gitlab", "sarif", "cloudevents", "tap", "nagios", "prometheus",
+    "term", "lines", "jsonreport", "jsonl", "junit", "markdown", "html", "github", "gitlab", "sarif", "cloudevents", "cdevents", "tap", "nagios", "prometheus",
 ]  # fmt: skip
 
 

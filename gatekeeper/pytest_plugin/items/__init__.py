@@ -1,0 +1,1 @@
+"""Gates as items of a pytest session: `pytest gates/`."""

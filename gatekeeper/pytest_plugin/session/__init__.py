@@ -1,0 +1,1 @@
+"""Gates around a pytest session: `pytest --gatekeeper=pre,post`, and `pytest.main()` with it."""
