@@ -1,12 +1,15 @@
 """Alerts as a team lives with them: a component fails, recovers, is under maintenance, and nobody acknowledges."""
 
 import json
+import subprocess
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from channels.alertmanager_server import alertmanager, until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -217,8 +220,6 @@ def test_around_a_command_and_around_a_flow_the_same_is_told(project, hook):
             print(blocked.run.verdict.decision)
     """
     (project.root / "script.py").write_text("\n".join(line[8:] for line in script.splitlines()))
-    import subprocess
-
     done = subprocess.run(
         [sys.executable, "script.py"],
         cwd=project.root,
@@ -250,3 +251,59 @@ def test_a_channel_that_hangs_delays_neither_the_verdict_nor_the_others(project,
     assert done.exit_code == 1
     assert "dead NOT sent" in done.stderr
     assert hook.kinds == ["firing"]
+
+
+@pytest.mark.real
+def test_alertmanager_is_told_what_fires_and_what_is_over(project, hook, component, tmp_path_factory):
+    with alertmanager(tmp_path_factory.mktemp("am"), f"http://127.0.0.1:{hook.port}/am") as server:
+        path = project.root / "gatekeeper.toml"
+        path.write_text(
+            path.read_text()
+            + f'\n[[alerts.channels]]\ntype = "alertmanager"\nurl = "{server.url}"\nallow_private = true\n'
+        )
+        assert "alertmanager" in project.run("pre").stderr
+        (fires,) = until(server.alerts, "the alert is there")
+        labels = fires["labels"]
+        assert (labels["gate"], labels["subject"], labels["severity"]) == ("pre.components", "checkout", "high")
+        project.run("pre")
+        assert len(server.alerts()) == 1  # told again, and still one
+        component.healthy = True
+        project.run("pre")
+        until(lambda: not server.alerts(), "it is over")
+
+
+@pytest.mark.real
+def test_two_replicas_on_one_postgresql_store_deliver_once(
+    gatekeeper_project, project, hook, postgresql_url, tmp_path_factory
+):
+    """Both have the gate that fails and the same channels; each run finds what the other one recorded."""
+    from gatekeeper.testing import Project
+
+    configuration = (project.root / "gatekeeper.toml").read_text() + f'\n[store]\nurl = "{postgresql_url}"\n'
+    replicas = [Project(tmp_path_factory.mktemp(f"replica{number}")) for number in range(2)]
+    for replica in replicas:
+        (replica.root / "gatekeeper.toml").write_text(configuration)
+    for _ in range(3):
+        threads = [threading.Thread(target=replica.run, args=("pre",)) for replica in replicas]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert hook.kinds == ["firing"]
+    listed = json.loads(replicas[0].command("alerts", "list", "--format", "json").stdout)
+    assert len(listed["alerts"]) == 1
+
+
+def test_while_history_can_not_be_used_a_failure_is_told_all_the_same_and_again_with_its_events_id(project, hook):
+    history = project.root / ".gatekeeper" / "history.db"
+    history.mkdir(parents=True)
+    first = project.run("pre")
+    assert first.exit_code == 1
+    assert "not in the history yet" in first.stdout
+    assert hook.kinds == ["firing"]
+    history.rmdir()
+    project.run("pre")  # takes the first run in, and remembers from then on
+    project.run("pre")
+    assert hook.kinds == ["firing", "firing"]
+    events = [event["data"]["alerts"][0]["id"] for event in hook.events]
+    assert len(set(events)) == 1

@@ -20,6 +20,7 @@ def test_the_last_notification_of_an_hour_tells_of_all_that_is_left():
     last, group = planned.notifications[-1]
     assert (group, last.group, last.more, last.firing, last.thread) == (ALL, {}, 6, 8, None)
     assert planned.held == ()
+    assert {group for _, group in w.told} == {group for _, group in planned.notifications}
     assert w.told_now(after=MINUTE) == []
 
 
@@ -69,10 +70,17 @@ def test_repeats_wait_for_news():
     w.now += 2 * HOUR
     w.fires("pre.new", "low")
     w.fires("pre.other", "low")
-    told = w.told_now()
-    assert len(told) == 2
-    assert sum("again" in each for each in told) == 1
-    assert sum("pre.new" in each for each in told) == 1
+    assert w.told_now() == ["ops: firing pre.new (1 firing)", "ops: firing pre.other (1 firing)"]
+
+
+def test_an_end_is_told_before_a_repeat():
+    w = world(1, repeat_interval=HOUR)
+    name = w.fires("pre.first", "critical")
+    w.told_now()
+    w.fires("pre.second", "critical")
+    w.told_now(after=HOUR)
+    w.ends(name)
+    assert w.told_now(after=HOUR) == ["ops: resolved pre.first (0 firing)"]
 
 
 def test_only_repeats_are_not_made_one():

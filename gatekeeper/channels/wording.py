@@ -9,20 +9,14 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from gatekeeper.channels.events import Alert, AlertEvent, Notification
-from gatekeeper.model import SEVERITIES
+from gatekeeper.model import SEVERITIES, Finding
 from gatekeeper.plain import printable
 from gatekeeper.quantities import show
-from gatekeeper.wording import aligned, moment, one_line
+from gatekeeper.wording import aligned, moment, one_line, summary
 
 MOST_OF_NAME = 100
 MOST_OF_LINE = 300
 MOST_OF_TEXT = 4_000
-
-UNHELD = {
-    "<=": ">", ">=": "<", "<": ">=", ">": "<=", "==": "!=", "!=": "==",
-    "in": "not in", "not in": "in", "is": "is not", "is not": "is",
-}  # fmt: skip
-"""An alert's operator is what holds on a pass; what was observed stands in this relation to the limit."""
 
 
 def headline(notification: Notification) -> str:
@@ -43,9 +37,9 @@ def headline(notification: Notification) -> str:
         named += f"; {over} resolved"
     elif told and not open_ and notification.firing:
         named += f"; {notification.firing} still firing"
-    severity = f" {notification.severity}" if open_ or notification.firing or not events else ""
     word = _word(notification, open_)
-    return f"{'TEST ' if notification.test else ''}{word}{severity if word != 'RESOLVED' else ''}: {named}"
+    severity = "" if word == "RESOLVED" else f" {notification.severity}"
+    return f"{'TEST ' if notification.test else ''}{word}{severity}: {named}"
 
 
 def _word(notification: Notification, open_: list[AlertEvent]) -> str:
@@ -85,12 +79,8 @@ def observed(alert: Alert) -> str:
     """What was observed, and its relation to the limit: `2.31 s > 2 s`; empty where nothing was recorded."""
     if alert.value is None:
         return ""
-    value = one_line(show(alert.value, alert.unit))
-    if alert.operator is None:
-        return value
-    against = alert.status in ("fail", "warn")
-    operator = UNHELD.get(alert.operator, f"not {alert.operator}") if against else alert.operator
-    return f"{value} {one_line(operator)} {one_line(show(alert.limit, alert.unit))}"
+    values = {"observed": alert.value, "operator": alert.operator, "limit": alert.limit, "unit": alert.unit}
+    return one_line(summary(Finding("", alert.status, **values)).strip())
 
 
 def lasting(event: AlertEvent) -> str:
@@ -131,11 +121,16 @@ def details(event: AlertEvent) -> list[tuple[str, str]]:
         ("try", alert.hint if event.kind != "resolved" else ""),
         ("link", alert.link),
         ("labels", labels),
-        *((_cut(one_line(key), 20), text) for key, text in sorted(alert.annotations.items())),
+        *((_label(key), text) for key, text in sorted(alert.annotations.items())),
     ]
     about = _cut(printable(alert.description, newlines=True).strip(), MOST_OF_TEXT)
     safe = [(label, _cut(one_line(text), MOST_OF_TEXT)) for label, text in rows]
     return [(label, text) for label, text in [*safe[:3], ("about", about), *safe[3:]] if text]
+
+
+def _label(name: str) -> str:
+    """A label of somebody's own, which may stand at the beginning of a line."""
+    return _cut(printable(one_line(name), newlines=True), 20)
 
 
 def plain(notification: Notification) -> str:

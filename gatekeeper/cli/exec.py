@@ -107,7 +107,7 @@ def exec_command(words: tuple[str, ...], **options: Any) -> int:
     asked = _targets(options, project)
     with _private_folder(wanted=options["private_tmp"]) as temp, _outliving() as came, plugins_in_bounds():
         command = Command(words, _environment(temp), options["time_limit"], options["kill_after"], temp)
-        session, alerting = Session(around, asked, command, options), Alerting(project)
+        alerting, session = Alerting(project), Session(around, asked, command, options)
         finished, ran = session.carry_out(came)
         finished = recorded(project, finished, request, alerting)
         code = session.report(finished, ran)

@@ -60,8 +60,8 @@ def run_command(**options: Any) -> int:
     prepared = prepare(project, request)
     view = view_of(sys.stdout, options["color"], verbosity(options))
     view.again = again(["run", request.phase, "--last-failed"], request)
-    shown = Shown(project, prepared, asked, view)
     alerting = Alerting(project)
+    shown = Shown(project, prepared, asked, view)
     with plugins_in_bounds():
         finished = carry_out(project, prepared, shown, options["isolation"])
         finished = recorded(project, finished, request, alerting)

@@ -12,8 +12,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     """An alert with what the engine knows of it.
 
     `began` is when the condition first held, `fired` when it became an event (None while pending), `changed` when its
-    state or severity last changed, `last` the newest event of it. `acked` is when somebody took it over (`acked_by`, and
-    `acked_why` if they said), `level` how many steps of the escalation were taken; both start anew when it fires again.
+    state or severity last changed, `last` the newest event of it. `acked` is when somebody took it over (`acked_by`,
+    `acked_why`), `level` how many steps of the escalation were taken; both start anew when it fires again.
     `owed`: somebody may still have to be told of it; False once it is over and nobody has.
     """
 

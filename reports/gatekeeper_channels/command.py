@@ -33,7 +33,7 @@ PIPE = 65_536
 LOST = -1_000
 """In place of an exit code that somebody else in this program took."""
 SHARE = 0.95
-"""Of an attempt's time that it gets: who waits for the attempt may end this whole program when that is over."""
+"""Of an attempt's time that it gets, so that there is time to tell what it said."""
 SOON = 0.02
 """Seconds between two looks at whether it has ended."""
 
@@ -186,21 +186,45 @@ def _ended_with_us(process: "subprocess.Popen[bytes]") -> Iterator[None]:
     `returncode` is known then. `Popen.wait` is not used: it says 0 where somebody else in this program took the exit
     code.
     """
-    import atexit
-
-    def kill() -> None:
+    try:
+        with _guarded(process.pid):
+            yield
+    finally:
         with suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
-
-    atexit.register(kill)  # this may be a thread that nobody waits for
-    try:
-        yield
-    finally:
-        kill()
-        atexit.unregister(kill)
         process.returncode = _exit_code(process.pid)
         if process.stderr is not None:
             process.stderr.close()
+
+
+@contextmanager
+def _guarded(group: int) -> Iterator[None]:
+    """A process that does nothing but wait for the end of this one, to kill the group then.
+
+    This may be a thread that nobody waits for, in a program that is killed itself: no handler of its own would run.
+    """
+    import subprocess
+
+    theirs, ours = os.pipe()
+    try:
+        guard = subprocess.Popen(
+            ["/bin/sh", "-c", f"read line; kill -s KILL -- -{group}"],
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    try:
+        yield
+    finally:
+        guard.kill()  # before it sees the other end close
+        guard.wait()
+        os.close(ours)
 
 
 def _exit_code(pid: int) -> int:

@@ -9,9 +9,8 @@ followed only where its services leave that to it.
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -132,6 +131,8 @@ def kind_of(notification: Notification, incident: bool = False) -> str:
 
 def group_key(notification: Notification) -> str:
     """The same for all notifications of a group to a channel."""
+    from hashlib import sha256
+
     group = sorted(notification.group.items())
     return sha256(strict_json([notification.channel, notification.subject, group])).hexdigest()[:32]
 
@@ -140,7 +141,7 @@ def _keys(url: str) -> tuple[str, ...]:
     """What the service calls the key of an incident, where it keeps incidents and can close them."""
     from apprise.manager_plugins import NotificationManager
 
-    services: Mapping[str, Any] = NotificationManager()  # type: ignore[no-untyped-call]
+    services: Any = NotificationManager()  # type: ignore[no-untyped-call]
     schema = _schema(url)
     arguments = services[schema].template_args if schema in services else {}
     if "map" not in (arguments.get("action", {}).get("values") or ()):

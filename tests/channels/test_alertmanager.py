@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import datetime
@@ -28,6 +29,8 @@ from badservers import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alertworld import World
+from gatekeeper.alerts.stages import Recipient
 from gatekeeper.channels import (
     AlertEvent,
     ChannelContext,
@@ -462,6 +465,66 @@ class TestARealOne:
             ),
         )
         assert real.send(told) == Delivered()
+
+
+class TestWhatTheStagesPlan:
+    """Each evaluation's notification, sent as it is."""
+
+    RECIPIENT = Recipient(name="am", resends=True)
+
+    def severities(self, world: World) -> list[tuple[str, str, str | None]]:
+        return [
+            (e.kind, e.alert.severity, e.before)
+            for n, _ in world.evaluate(60).notifications
+            for e in n.events
+        ]
+
+    def test_says_what_the_channel_knew_once(self) -> None:
+        world = World(self.RECIPIENT)
+        world.fires("pre.a", "medium")
+        assert self.severities(world) == [("firing", "medium", None)]
+        world.fires("pre.a", "critical")
+        assert self.severities(world) == [("firing", "critical", "medium")]
+        world.fires("pre.a", "critical")
+        assert self.severities(world) == [("firing", "critical", None)]
+
+    def test_says_it_of_what_got_worse_unheard_and_ended(self) -> None:
+        world = World(self.RECIPIENT)
+        name = world.fires("pre.a", "high")
+        self.severities(world)
+        world.silence(600)
+        world.fires("pre.a", "critical")
+        assert self.severities(world) == []
+        world.ends(name)
+        world.now += 600
+        assert self.severities(world) == [("resolved", "critical", "high")]
+
+    @pytest.mark.real
+    def test_leaves_in_a_real_one_what_fires_and_nothing_else(self, real: Told, subject: str) -> None:
+        world = World(self.RECIPIENT)
+        world.now = time.time() - 3_600
+
+        def firing() -> set[tuple[str, str]]:
+            for told, _ in world.evaluate(60).notifications:
+                assert sent(told, url=real.server.url) == Delivered()
+            return {
+                (a["labels"]["gate"], a["labels"]["severity"]) for a in real.server.alerts(subject=subject)
+            }
+
+        a = world.fires("pre.a", "medium", subject=subject)
+        b = world.fires("pre.b", "high", subject=subject)
+        assert firing() == {("pre.a", "medium"), ("pre.b", "high")}
+        world.fires("pre.a", "critical", subject=subject)
+        world.ends(b)
+        assert firing() == {("pre.a", "critical")}
+        world.fires("pre.a", "low", subject=subject)
+        assert firing() == {("pre.a", "low")}
+        world.silence(120, gate="pre.a")
+        world.fires("pre.a", "high", subject=subject)
+        assert firing() == {("pre.a", "low")}, "nothing is told during a silence"
+        world.ends(a)
+        world.now += 120
+        assert firing() == set()
 
 
 @pytest.mark.real

@@ -38,7 +38,7 @@ def shell(root: Path, line: str, **values: Any) -> Outcome:
 
 def alive(folder: Path) -> list[int]:
     """Pids that programs wrote into files of a folder and that still run."""
-    pids = [int(path.read_text()) for path in folder.glob("*.pid")]
+    pids = [int(text) for path in folder.glob("*.pid") if (text := path.read_text())]
     return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
 
 
@@ -191,7 +191,7 @@ def test_many_at_once_leave_no_process_no_descriptor_and_no_zombie(tmp_path):
         for thread in threads:
             thread.join()
     assert outcomes == [Delivered()] * 12
-    assert psutil.Process().num_fds() == before
+    assert psutil.Process().num_fds() <= before
 
 
 def test_an_exit_code_that_somebody_else_took_is_no_success(tmp_path):
@@ -219,18 +219,21 @@ print(sum("is not known" in each.why for each in outcomes))
     assert done.stderr == ""
 
 
-def test_it_ends_when_the_program_that_waits_for_it_ends(tmp_path):
+@pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)", "sys.exit(0)"])
+def test_it_ends_when_the_program_that_waits_for_it_ends(tmp_path, end):
     code = f"""
-import sys, threading, time
+import os, sys, threading, time
 sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[1])!r}]
 from pathlib import Path
 from test_command import shell
-line = "echo $$ > me.pid; exec sleep 100"
+line = "sleep 100 & echo $! > child.pid; echo $$ > me.pid; wait"
 threading.Thread(target=shell, args=(Path({str(tmp_path)!r}), line), kwargs=dict(within=90), daemon=True).start()
 while not Path({str(tmp_path / "me.pid")!r}).exists() or not Path({str(tmp_path / "me.pid")!r}).read_text():
     time.sleep(0.01)
+time.sleep(0.1)
+{end}
 """
-    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=False)
     assert gone(tmp_path)
 
 

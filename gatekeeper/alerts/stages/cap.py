@@ -32,12 +32,12 @@ def capped(due: Iterable[Due], everything: Topic, most: int, sent: Sequence[floa
 
     `everything` is the topic for what is made one, `sent` the times of earlier notifications (seconds since the epoch).
     """
-    worst_first = sorted(due, key=_order)
+    in_order = sorted(due, key=_order)
     lately = sorted(at for at in sent if now - HOUR < at < now + HOUR)  # later ones: the clock was put back
     room = most - len(lately)
-    if len(worst_first) <= room:
-        return Capped(worst_first, [])
-    alone, rest = worst_first[: max(0, room - 1)], worst_first[max(0, room - 1) :]
+    if len(in_order) <= room:
+        return Capped(in_order, [])
+    alone, rest = in_order[: max(0, room - 1)], in_order[max(0, room - 1) :]
     until = lately[len(lately) - most] + HOUR if room <= 0 else None
     new = [each for each in rest if any(room > 0 or _is_critical(standing) for standing in _new(each))]
     if len(new) > 1:
@@ -77,9 +77,10 @@ def _new(due: Due) -> list[Standing]:
     return [standing for standing in due.firing if standing.alert.fingerprint not in due.topic.known]
 
 
-def _order(due: Due) -> tuple[int, bool, str]:
+def _order(due: Due) -> tuple[bool, int, str]:
+    """News first, of those the worst."""
     severities = (SEVERITIES.index(standing.alert.severity) for standing in due.firing)
-    return -max(severities, default=-1), due.repeat, due.topic.told.group
+    return due.repeat, -max(severities, default=-1), due.topic.told.group
 
 
 def _is_critical(standing: Standing) -> bool:

@@ -11,7 +11,7 @@ from functools import cache
 
 from gatekeeper.alerts.matching import covers
 from gatekeeper.channels.events import Alert
-from gatekeeper.model import SEVERITIES
+from gatekeeper.model import SEVERITIES, Severity
 from gatekeeper.settings.alerting import Inhibition
 from gatekeeper.store.standing import Standing
 
@@ -26,6 +26,7 @@ class Inhibitions:
         self._rules = rules
         self._parents = parents
         self._needed = cache(self._ancestors)
+        self._keys: dict[tuple[str, Severity], tuple[list[Hashable], list[Hashable]]] = {}
 
     def inhibited(self, standings: Sequence[Standing]) -> dict[str, str]:
         """By fingerprint, which of these alerts that fire are quiet, and the gate of the one that keeps it so.
@@ -35,11 +36,14 @@ class Inhibitions:
         if not (self._rules or self._parents):
             return {}
         alerts = [standing.alert for standing in standings]
+        keys = [self._keys_of(alert) for alert in alerts]
+        followed = {key for _, follows in keys for key in follows}
         causes: Causes = {}
-        for number, alert in enumerate(alerts):
-            for key in self._causes(alert):
-                causes.setdefault(key, []).append(number)
-        kept = [[key for key in self._follows(alert) if key in causes] for alert in alerts]
+        for number, (own, _) in enumerate(keys):
+            for key in own:
+                if key in followed:
+                    causes.setdefault(key, []).append(number)
+        kept = [[key for key in follows if key in causes] for _, follows in keys]
         if not any(kept):
             return {}
         circle = _circles(causes, kept)
@@ -57,6 +61,14 @@ class Inhibitions:
 
         found = {number: by for number in range(len(alerts)) if (by := quieted_by(number)) is not None}
         return {alerts[number].fingerprint: alerts[by].gate for number, by in found.items()}
+
+    def _keys_of(self, alert: Alert) -> tuple[list[Hashable], list[Hashable]]:
+        """What an alert does, and what it follows from; asked for with every channel."""
+        known = self._keys.get((alert.fingerprint, alert.severity))
+        if known is None:
+            known = [*self._causes(alert)], [*self._follows(alert)]
+            self._keys[alert.fingerprint, alert.severity] = known
+        return known
 
     def _causes(self, alert: Alert) -> Iterator[Hashable]:
         if self._parents:
@@ -115,18 +127,25 @@ def _circles(causes: Causes, kept: Sequence[Sequence[Hashable]]) -> list[int]:
     """By alert, the number of its circle: those that keep each other quiet, each along some way, share one.
 
     These are the strongly connected components of a graph whose nodes are alerts and keys (R. Tarjan, "Depth-first
-    search and linear graph algorithms", 1972); without recursion, since a chain may be long.
+    search and linear graph algorithms", 1972); without recursion, since a chain may be long. Only what is quiet and keeps
+    others quiet can be in a circle.
     """
-    alerts = len(kept)
-    nodes = {key: alerts + number for number, key in enumerate(causes)}
-    after: list[list[int]] = [[] for _ in range(alerts + len(nodes))]
+    both = sorted({number for numbers in causes.values() for number in numbers if kept[number]})
+    nodes: dict[Hashable, int] = {key: len(both) + number for number, key in enumerate(causes)}
+    node_of = {number: node for node, number in enumerate(both)}
+    after: list[list[int]] = [[] for _ in range(len(both) + len(nodes))]
     for key, numbers in causes.items():
         for number in numbers:
-            after[number].append(nodes[key])
-    for number, keys in enumerate(kept):
-        for key in keys:
-            after[nodes[key]].append(number)
-    return _components(after)[:alerts]
+            if number in node_of:
+                after[node_of[number]].append(nodes[key])
+    for node, number in enumerate(both):
+        for key in kept[number]:
+            after[nodes[key]].append(node)
+    component = _components(after)
+    alone = len(after)  # a number that no component has
+    return [
+        component[node_of[number]] if number in node_of else alone + number for number in range(len(kept))
+    ]
 
 
 def _components(after: Sequence[Sequence[int]]) -> list[int]:
