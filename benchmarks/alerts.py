@@ -19,7 +19,7 @@ from pathlib import Path
 from msgspec.structs import replace
 from pairing import Against, Candidate, Comparison, Figure, Sample, parser, publish, take_turns
 
-from gatekeeper.alerts.fingerprint import event_id, fingerprint
+from gatekeeper.alerts.judging.fingerprint import event_id, fingerprint
 from gatekeeper.alerts.stages import Planned, Recipient, Situation, plan
 from gatekeeper.channels import Alert, AlertEvent
 from gatekeeper.quantities import Duration

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from gatekeeper.alerts.fingerprint import event_id, fingerprint
+from gatekeeper.alerts.judging.fingerprint import event_id, fingerprint
 from gatekeeper.alerts.stages import Situation, plan, quiets_of
 from gatekeeper.channels import Alert, AlertEvent
 from gatekeeper.model import SEVERITIES

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gatekeeper.alerts.judge import Judged, JudgePolicy, judge
+from gatekeeper.alerts.judging.judge import Judged, JudgePolicy, judge
 from gatekeeper.channels import AlertEvent
 from gatekeeper.model import Attempt, Finding, Header, Result, Run, Subject, Verdict
 from gatekeeper.settings.alerting import AlertSettings

@@ -16,8 +16,8 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from gatekeeper.alerts import backoff
-from gatekeeper.alerts.deliver import deliver, sentence
+from gatekeeper.alerts.delivery import backoff
+from gatekeeper.alerts.delivery.deliver import deliver, sentence
 from gatekeeper.channels import Delivered, Notification, Outcome, TryAgain
 from gatekeeper.net import dialed
 from gatekeeper.plain import strict_json

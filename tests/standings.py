@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gatekeeper.alerts.fingerprint import fingerprint
+from gatekeeper.alerts.judging.fingerprint import fingerprint
 from gatekeeper.channels import Alert, AlertEvent, Notification
 from gatekeeper.plain import strict_json
 from gatekeeper.store.standing import Delivery, Standing

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatekeeper.alerts import backoff
-from gatekeeper.alerts.deliver import Sent, Terminal, deliver, sentence, try_once
+from gatekeeper.alerts.delivery import backoff
+from gatekeeper.alerts.delivery.deliver import Sent, Terminal, deliver, sentence, try_once
 from gatekeeper.channels import ChannelContext, Delivered, Notification, Refused, TryAgain
 from gatekeeper.errors import GatekeeperError
 from gatekeeper.net import ProbeError, http

@@ -264,7 +264,11 @@ def test_alertmanager_is_told_what_fires_and_what_is_over(project, hook, compone
         assert "alertmanager" in project.run("pre").stderr
         (fires,) = until(server.alerts, "the alert is there")
         labels = fires["labels"]
-        assert (labels["gate"], labels["subject"], labels["severity"]) == ("pre.components", "checkout", "high")
+        assert (labels["gate"], labels["subject"], labels["severity"]) == (
+            "pre.components",
+            "checkout",
+            "high",
+        )
         project.run("pre")
         assert len(server.alerts()) == 1  # told again, and still one
         component.healthy = True
@@ -294,7 +298,9 @@ def test_two_replicas_on_one_postgresql_store_deliver_once(
     assert len(listed["alerts"]) == 1
 
 
-def test_while_history_can_not_be_used_a_failure_is_told_all_the_same_and_again_with_its_events_id(project, hook):
+def test_while_history_can_not_be_used_a_failure_is_told_all_the_same_and_again_with_its_events_id(
+    project, hook
+):
     history = project.root / ".gatekeeper" / "history.db"
     history.mkdir(parents=True)
     first = project.run("pre")

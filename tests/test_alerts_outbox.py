@@ -16,7 +16,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gatekeeper.alerts.owner import gone, owner
+from gatekeeper.alerts.delivery.owner import gone, owner
 from gatekeeper.channels import Notification
 from gatekeeper.plain import strict_json
 from gatekeeper.store.sql import Store

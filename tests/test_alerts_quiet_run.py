@@ -123,7 +123,9 @@ def test_runs_side_by_side_on_one_history_tell_of_a_failure_once(gatekeeper_proj
             "gates/gate_off.py": "from gatekeeper import pre\n@pre\ndef off(ctx):\n    ctx.check(False, 'off')\n",
         }
     )
-    threads = [threading.Thread(target=gatekeeper_project.command, args=("run", "pre", "off")) for _ in range(6)]
+    threads = [
+        threading.Thread(target=gatekeeper_project.command, args=("run", "pre", "off")) for _ in range(6)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

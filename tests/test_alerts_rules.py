@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gatekeeper import Context, Finding, post, pre
 from gatekeeper.alerts.check import check_rules
-from gatekeeper.alerts.known import quantities
+from gatekeeper.alerts.judging.known import quantities
+from gatekeeper.alerts.judging.rules import Threshold, in_unit
 from gatekeeper.alerts.matching import covers
-from gatekeeper.alerts.rules import Threshold, in_unit
 from gatekeeper.model import Gate
 from gatekeeper.quantities import Quantity
 from gatekeeper.settings.alerting import AlertSettings

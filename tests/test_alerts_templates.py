@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatekeeper.alerts.templates import MOST, NAMES, fill, is_template, problem
+from gatekeeper.alerts.judging.templates import MOST, NAMES, fill, is_template, problem
 from judging import START, Story, bad, gate, iso, measured
 
 VALUES = {
@@ -173,7 +173,7 @@ def test_what_is_wrong_with_a_template_is_said(text, said):
 
 
 def test_a_label_may_only_use_what_stays_the_same():
-    from gatekeeper.alerts.templates import IDENTITY
+    from gatekeeper.alerts.judging.templates import IDENTITY
 
     assert problem("{{ gate }} {{ finding }} {{ subject }} {{ rule }}", IDENTITY) == ""
     for name in set(NAMES) - set(IDENTITY):

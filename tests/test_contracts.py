@@ -81,7 +81,7 @@ def test_a_junit_report_is_what_imports_xml(tmp_path):
 MODULES = sorted(
     ".".join(path.relative_to(base).with_suffix("").parts).removesuffix(".__init__")
     for base, package in [(ROOT, "gatekeeper"), (ROOT / "gates", "gatekeeper_gates"), (ROOT / "gates", "gatekeeper_sources"),
-                          (ROOT / "reports", "gatekeeper_reports")]
+                          (ROOT / "reports", "gatekeeper_reports"), (ROOT / "reports", "gatekeeper_channels")]
     for path in (base / package).rglob("*.py")
     if path.name != "__main__.py"
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Alerts: from a run's findings to events, through stages to channels, each delivered at least once.
 
-`judge` finds the conditions of a run and what happened to them; the stages (one file each, a pure function) decide what
-is told to whom and when; `evaluate` does both within the transaction that records the run, so that a run is recorded
-if and only if its events are in the outbox; `deliver` empties the outbox.
+`judging` finds the conditions of a run and what happened to them; the `stages` (one file each, a pure function) decide
+what is told to whom and when; `evaluate` does both within the transaction that records the run, so that a run is
+recorded if and only if its events are in the outbox; `delivery` empties the outbox. `alerting` is what a run does of it.
 """

@@ -109,7 +109,7 @@ class Alerting:
         held = _counted(self._held)
         if not self.queued:
             return held
-        from gatekeeper.alerts.deliver import Terminal, deliver, sentence
+        from gatekeeper.alerts.delivery.deliver import Terminal, deliver, sentence
         from gatekeeper.store import open_store
 
         project = self._project

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from gatekeeper.alerts.configured import labels_of
+from gatekeeper.alerts.judging.rules import Threshold
+from gatekeeper.alerts.judging.templates import IDENTITY, NAMES, problem
 from gatekeeper.alerts.matching import covers
-from gatekeeper.alerts.rules import Threshold
-from gatekeeper.alerts.templates import IDENTITY, NAMES, problem
 from gatekeeper.channels.events import PSEUDO_LABELS
 from gatekeeper.errors import nearest
 from gatekeeper.quantities import show

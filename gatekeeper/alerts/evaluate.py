@@ -8,8 +8,8 @@ from functools import partial
 from msgspec import Struct
 
 from gatekeeper.alerts.configured import Configured, channels, recipient
-from gatekeeper.alerts.deliver import Sent, deliver
-from gatekeeper.alerts.judge import JudgePolicy, judge
+from gatekeeper.alerts.delivery.deliver import Sent, deliver
+from gatekeeper.alerts.judging.judge import JudgePolicy, judge
 from gatekeeper.alerts.stages import Held, Planned, Situation, plan, quiets_of
 from gatekeeper.model import Gate, Run, Severity
 from gatekeeper.plain import strict_json

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from msgspec.structs import replace
 
-from gatekeeper.alerts.fingerprint import event_id
+from gatekeeper.alerts.judging.fingerprint import event_id
 from gatekeeper.alerts.stages.escalate import Moment
 from gatekeeper.alerts.stages.group import labels_of
 from gatekeeper.alerts.stages.listen import belief, severity_in

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gatekeeper.alerts.fingerprint import event_id
+from gatekeeper.alerts.judging.fingerprint import event_id
 from gatekeeper.channels.events import AlertEvent
 from gatekeeper.model import SEVERITIES, Severity
 from gatekeeper.settings.alerting import EscalationStep

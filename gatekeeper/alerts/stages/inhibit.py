@@ -127,8 +127,8 @@ def _circles(causes: Causes, kept: Sequence[Sequence[Hashable]]) -> list[int]:
     """By alert, the number of its circle: those that keep each other quiet, each along some way, share one.
 
     These are the strongly connected components of a graph whose nodes are alerts and keys (R. Tarjan, "Depth-first
-    search and linear graph algorithms", 1972); without recursion, since a chain may be long. Only what is quiet and keeps
-    others quiet can be in a circle.
+    search and linear graph algorithms", 1972); without recursion, since a chain may be long. Only what is quiet and
+    keeps others quiet can be in a circle.
     """
     both = sorted({number for numbers in causes.values() for number in numbers if kept[number]})
     nodes: dict[Hashable, int] = {key: len(both) + number for number, key in enumerate(causes)}

@@ -22,7 +22,7 @@ def flush_outbox(config: str | None, profile: str | None) -> int:
     gatekeeper alerts flush
     gatekeeper alerts flush || echo "somebody was not told"
     """
-    from gatekeeper.alerts.deliver import sentence
+    from gatekeeper.alerts.delivery.deliver import sentence
     from gatekeeper.alerts.evaluate import flush
 
     project = load_project(config, profile)

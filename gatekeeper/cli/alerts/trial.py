@@ -130,7 +130,7 @@ def _all_tried(chosen: "Sequence[Configured]", project: Project, severity: Sever
 
 
 def _tried(channel: "Configured", project: Project, severity: Severity) -> Tried:
-    from gatekeeper.alerts.deliver import Terminal, try_once
+    from gatekeeper.alerts.delivery.deliver import Terminal, try_once
 
     notification = _notification(channel, project.settings.subject_name, severity)
     began = time.monotonic()

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from gatekeeper.alerts.configured import Configured
-from gatekeeper.alerts.outbox import Claimed, Outbox
-from gatekeeper.alerts.sender import Answer, Sender, Terminal, timed_out
+from gatekeeper.alerts.delivery.outbox import Claimed, Outbox
+from gatekeeper.alerts.delivery.sender import Answer, Sender, Terminal, timed_out
 from gatekeeper.channels import Delivered, Notification, Outcome, Refused, TryAgain
 from gatekeeper.store.standing import Delivery
 

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gatekeeper.alerts.conditions import Condition, Found, Gathering, find
-from gatekeeper.alerts.fingerprint import event_id
-from gatekeeper.alerts.measured import Recorded
-from gatekeeper.alerts.rules import compiled
-from gatekeeper.alerts.texts import Texts
+from gatekeeper.alerts.judging.conditions import Condition, Found, Gathering, find
+from gatekeeper.alerts.judging.fingerprint import event_id
+from gatekeeper.alerts.judging.measured import Recorded
+from gatekeeper.alerts.judging.rules import compiled
+from gatekeeper.alerts.judging.texts import Texts
 from gatekeeper.channels.events import Alert, AlertEvent, Kind, State
 from gatekeeper.model import SEVERITIES, Run, Severity
 from gatekeeper.settings.alerting import AlertSettings

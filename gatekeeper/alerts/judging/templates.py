@@ -34,7 +34,7 @@ def fill(text: str, values: Mapping[str, Any]) -> Filled:
     """The text with its values. Never raises: what fails leaves what there was up to there, and a note."""
     if not is_template(text):
         return Filled(text[:MOST])
-    from gatekeeper.alerts.sandbox import render
+    from gatekeeper.alerts.judging.sandbox import render
 
     return Filled(*render(text, values, MOST))
 
@@ -49,7 +49,7 @@ def problem(text: str, names: Collection[str] = NAMES, labels: Collection[str] =
     """
     if not is_template(text):
         return ""
-    from gatekeeper.alerts.sandbox import unusable
+    from gatekeeper.alerts.judging.sandbox import unusable
 
     found = unusable(text, names, labels)
     return found or _with_usual_values(text, names, labels)

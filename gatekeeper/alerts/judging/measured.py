@@ -5,7 +5,7 @@ from math import isnan, nan
 
 from msgspec import Struct
 
-from gatekeeper.alerts.rules import Rule, in_unit
+from gatekeeper.alerts.judging.rules import Rule, in_unit
 from gatekeeper.model import Result
 from gatekeeper.quantities import show
 from gatekeeper.store.standing import Evidence

@@ -8,10 +8,10 @@ from queue import Empty, SimpleQueue
 from msgspec.structs import replace
 
 from gatekeeper.alerts.configured import Configured
-from gatekeeper.alerts.lane import Effort, Lane
-from gatekeeper.alerts.outbox import Outbox
-from gatekeeper.alerts.sender import TERMINAL, Answer, Terminal, try_once
-from gatekeeper.alerts.sent import Sent, resting, sentence, switched_off
+from gatekeeper.alerts.delivery.lane import Effort, Lane
+from gatekeeper.alerts.delivery.outbox import Outbox
+from gatekeeper.alerts.delivery.sender import TERMINAL, Answer, Terminal, try_once
+from gatekeeper.alerts.delivery.sent import Sent, resting, sentence, switched_off
 from gatekeeper.store.alerting import AlertQueries, Backlog
 from gatekeeper.store.errors import StoreError
 

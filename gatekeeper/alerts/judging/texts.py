@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gatekeeper.alerts.conditions import Condition
-from gatekeeper.alerts.templates import MOST, fill, is_template
+from gatekeeper.alerts.judging.conditions import Condition
+from gatekeeper.alerts.judging.templates import MOST, fill, is_template
 from gatekeeper.model import Severity
 from gatekeeper.quantities import show
 from gatekeeper.wording import number

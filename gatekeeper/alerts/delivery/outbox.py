@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gatekeeper.alerts.backoff import wait
-from gatekeeper.alerts.owner import gone, owner
+from gatekeeper.alerts.delivery.backoff import wait
+from gatekeeper.alerts.delivery.owner import gone, owner
 from gatekeeper.channels import Delivered, Outcome, Refused
 from gatekeeper.store.alerting import AlertQueries
 from gatekeeper.store.errors import StoreError

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator, Mapping
 
 from msgspec import Struct
 
-from gatekeeper.alerts.fingerprint import fingerprint
-from gatekeeper.alerts.measured import Measured, Recorded, measure, sentence
-from gatekeeper.alerts.rules import Rule, Rules
-from gatekeeper.alerts.templates import fill
+from gatekeeper.alerts.judging.fingerprint import fingerprint
+from gatekeeper.alerts.judging.measured import Measured, Recorded, measure, sentence
+from gatekeeper.alerts.judging.rules import Rule, Rules
+from gatekeeper.alerts.judging.templates import fill
 from gatekeeper.model import JSON, SEVERITIES, WORST_FIRST, Finding, Result, Run, Severity, Status
 from gatekeeper.plain import plain
 from gatekeeper.wording import again, expected, observed, summary

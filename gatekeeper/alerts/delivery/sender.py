@@ -8,7 +8,7 @@ from typing import TextIO
 from msgspec import Struct
 
 from gatekeeper.alerts.configured import Configured
-from gatekeeper.alerts.outcome import answered, raised
+from gatekeeper.alerts.delivery.outcome import answered, raised
 from gatekeeper.channels import Channel, ChannelContext, Notification, Outcome, TryAgain
 from gatekeeper.quantities import show
 

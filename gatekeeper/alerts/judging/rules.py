@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
+from gatekeeper.alerts.judging.templates import is_template
 from gatekeeper.alerts.matching import covers
-from gatekeeper.alerts.templates import is_template
 from gatekeeper.model import Severity, Status
 from gatekeeper.quantities import SIZE_UNITS, TIME_UNITS, Quantity, show
 from gatekeeper.settings.alerting import AlertRule, AlertSettings
