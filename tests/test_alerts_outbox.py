@@ -138,7 +138,10 @@ def test_a_process_that_lives_keeps_its_lease(place: Place, port: int, accepted:
     assert run(place, port, "--ahead", "16").stdout == "ops: 1 sent\n"
 
 
-@pytest.mark.parametrize("name", ["", "another", "/1/x", "elsewhere/1/x", "a/b/c/d", f"{owner()}/9/x"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "another", "/1/x", "elsewhere/1/x", "a/b/c/d", pytest.param(f"{owner()}/9/x", id="own and more")],
+)
 def test_of_a_process_elsewhere_nobody_knows_whether_it_is_dead(name: str) -> None:
     assert not gone(name)
     assert not gone(owner())
