@@ -127,7 +127,10 @@ class Recurrence:
             given["UNTIL"] = ends.strftime("%Y%m%dT%H%M%S")
         given.setdefault("WKST", "MO")
         text = ";".join(f"{name}={value}" for name, value in given.items())
-        return iter(rrulestr(text, dtstart=start + shift))
+        try:
+            return iter(rrulestr(text, dtstart=start + shift))
+        except ValueError:  # hour 2 of every other hour from 03:30 on: there is none
+            return iter(())
 
     def _near(self, low: datetime, given: dict[str, str]) -> datetime:
         """A start before `low` from which the rule goes on as from its own; what it takes from that is put in words."""

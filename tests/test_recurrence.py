@@ -145,10 +145,17 @@ def _from_the_start(rule, starts, name, end):
     rule = rule if "WKST" in rule else f"{rule};WKST=MO"
     last = datetime.fromtimestamp(end, ZoneInfo(name)).replace(tzinfo=None)
     until = last.strftime("%Y%m%dT%H%M%S")
-    return [
-        wall.replace(tzinfo=ZoneInfo(name)).timestamp()
-        for wall in rrulestr(f"{rule};UNTIL={until}", dtstart=first)
-    ]
+    try:
+        walls = rrulestr(f"{rule};UNTIL={until}", dtstart=first)
+    except ValueError:  # it knows that there is none
+        return []
+    return [wall.replace(tzinfo=ZoneInfo(name)).timestamp() for wall in walls]
+
+
+def test_a_rule_that_nothing_fits_is_never_open_and_nothing_follows():
+    window = Recurrence("FREQ=HOURLY;INTERVAL=2;BYHOUR=2", at("2026-01-01T03:30"), HOUR)
+    assert window.window(at("2026-01-02T02:30")) is None
+    assert list(islice(window.following(at("2026-01-01T03:30")), 3)) == []
 
 
 # -- what it costs ---------------------------------------------------------------------------------------------
