@@ -127,4 +127,6 @@ class Alerting:
 def _counted(held: "Sequence[Held]") -> list[str]:
     """What is held back, by reason: there may be thousands."""
     reasons = Counter(why for why, _ in {(each.why, each.fingerprint) for each in held})
-    return [f"{count} alert{'s' if count > 1 else ''} held back: {why}" for why, count in sorted(reasons.items())]
+    return [
+        f"{count} alert{'s' if count > 1 else ''} held back: {why}" for why, count in sorted(reasons.items())
+    ]

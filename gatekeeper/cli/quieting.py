@@ -1,6 +1,7 @@
 """What `silence` and `maintenance` share: options, times, ids, and what is covered."""
 
 import secrets
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,13 +13,13 @@ from gatekeeper.alerts.configured import labels_of
 from gatekeeper.alerts.matching import covers
 from gatekeeper.alerts.stages.quiet import matches
 from gatekeeper.cli.alertwords import SHORT, named, stamped
-from gatekeeper.cli.project import complete_gates
-from gatekeeper.errors import UsageError, nearest
+from gatekeeper.cli.project import complete_gates, load_project
+from gatekeeper.errors import GatekeeperError, UsageError, nearest
 from gatekeeper.project import Project
 from gatekeeper.quantities import Duration, show
 from gatekeeper.recurrence import zone
 from gatekeeper.store import open_store
-from gatekeeper.store.standing import Quiet, Standing
+from gatekeeper.store.standing import Quiet, QuietKind, Standing
 from gatekeeper.wording import one_line
 
 if TYPE_CHECKING:
@@ -37,6 +38,21 @@ EARLIEST, LATEST = 1971, 9000
 
 LONGEST = 3_660 * 86_400.0
 """Seconds; ten years."""
+
+
+def complete_quiets(kind: QuietKind) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Ids of silences, or names of windows, for the shell; none where nothing can be read."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        try:
+            project = load_project()
+            with open_store(project.store_url, create=False, folder=project.state, read_only=True) as store:
+                found = store.quiets(kind, ended_after=time.time())
+        except GatekeeperError:
+            return []
+        return [one_line(quiet.id) for quiet in found if quiet.id.startswith(incomplete)]
+
+    return complete
 
 
 def scope_options(command: F) -> F:

@@ -12,6 +12,7 @@ from gatekeeper.cli.project import complete_gates, load_project, project_options
 from gatekeeper.cli.quieting import (
     as_data,
     changing,
+    complete_quiets,
     covered_lines,
     covers_now,
     duration,
@@ -25,7 +26,7 @@ from gatekeeper.cli.quieting import (
     user_name,
 )
 from gatekeeper.cli.terminal import print_out
-from gatekeeper.errors import GatekeeperError, UsageError, nearest
+from gatekeeper.errors import UsageError, nearest
 from gatekeeper.store import NoStore, open_store
 from gatekeeper.store.standing import Quiet
 from gatekeeper.wording import one_line
@@ -58,17 +59,6 @@ def silence_command() -> None:
     gatekeeper silence list
     gatekeeper silence end k7m2
     """
-
-
-def complete_silences(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Ids of silences for the shell; none where nothing can be read."""
-    try:
-        project = load_project()
-        with open_store(project.store_url, create=False, folder=project.state, read_only=True) as store:
-            found = store.quiets("silence", ended_after=time.time())
-    except GatekeeperError:
-        return []
-    return [one_line(quiet.id) for quiet in found if quiet.id.startswith(incomplete)]
 
 
 # -- add -------------------------------------------------------------------------------------------------
@@ -188,7 +178,7 @@ def list_silences(*, over: bool, form: str, config: str | None, profile: str | N
 
 
 @silence_command.command("end")
-@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_silences)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_quiets("silence"))
 @project_options
 def end_silences(*, ids: tuple[str, ...], config: str | None, profile: str | None) -> None:
     """End silences before their time. What still fires is told with the next run, or `gatekeeper alerts flush`.

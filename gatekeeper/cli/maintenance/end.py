@@ -11,27 +11,16 @@ from gatekeeper.cli.alertwords import at, matched
 from gatekeeper.cli.columns import plural
 from gatekeeper.cli.maintenance.windows import NONE, Window, configured
 from gatekeeper.cli.project import load_project, project_options
-from gatekeeper.cli.quieting import changing, covers_now, ended
+from gatekeeper.cli.quieting import changing, complete_quiets, covers_now, ended
 from gatekeeper.cli.terminal import print_out
-from gatekeeper.errors import GatekeeperError, UsageError, nearest
-from gatekeeper.store import NoStore, open_store
+from gatekeeper.errors import UsageError, nearest
+from gatekeeper.store import NoStore
 from gatekeeper.store.standing import Quiet
 from gatekeeper.wording import one_line
 
 
-def complete_windows(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Names of windows for the shell; none where nothing can be read."""
-    try:
-        project = load_project()
-        with open_store(project.store_url, create=False, folder=project.state, read_only=True) as store:
-            found = store.quiets("maintenance", ended_after=time.time())
-    except GatekeeperError:
-        return []
-    return [one_line(quiet.id) for quiet in found if quiet.id.startswith(incomplete)]
-
-
 @click.command("end")
-@click.argument("name", shell_complete=complete_windows)
+@click.argument("name", shell_complete=complete_quiets("maintenance"))
 @click.option("--once", is_flag=True, help="Only the window that is open now; it recurs as planned.")
 @project_options
 def end_window(*, name: str, once: bool, config: str | None, profile: str | None) -> None:
