@@ -2,7 +2,7 @@
 
 The public names. Further public modules: `gatekeeper.data` (reading and validating data files), `gatekeeper.net`
 (probing hosts with a total deadline), `gatekeeper.stats`, `gatekeeper.facts`, `gatekeeper.wording` (what reports
-say alike) and `gatekeeper.testing`.
+say alike), `gatekeeper.channels` (alert channels) and `gatekeeper.testing`.
 
 PYTEST_DONT_REWRITE: pytest need not warn a program that uses both that this is imported before its own start.
 """
