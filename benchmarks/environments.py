@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+PLUGIN = ROOT / "pytest_gatekeeper"
+"""The distribution that registers gatekeeper's plugin with pytest."""
 PYTEST_PLUGINS = 5
 """How many of the generated distributions are plugins of pytest (trivial ones)."""
 
@@ -27,11 +29,11 @@ def pythons(environment: str, folder: Path) -> tuple[Path, Path]:
     return ours, new_environment(folder / f"pytest-{environment}", ["pytest"], to)
 
 
-def build_wheel(folder: Path) -> Path:
-    """The project's wheel. Needs hatchling, which the extra `dev` installs."""
+def build_wheel(folder: Path, source: Path = ROOT) -> Path:
+    """The project's wheel, alone in a folder. Needs hatchling, which the extra `dev` installs."""
     folder.mkdir(parents=True, exist_ok=True)
-    _pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT))
-    return next(folder.glob("gatekeeper_gates-*.whl"))
+    _pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source))
+    return next(folder.glob("*.whl"))
 
 
 def new_environment(folder: Path, requirements: Sequence[str | Path], padded_to: int = 0) -> Path:

@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 
 import click
 import pytest
 
-from gatekeeper.cli import COMMANDS, cli
+from gatekeeper.cli import COMMANDS, cli, doctor
 
 SHIPPED = [
     "pre.resources", "pre.inputs", "pre.components", "pre.storage", "pre.network",
@@ -66,6 +67,21 @@ def test_explain_of_a_name_in_both_phases_asks_which(gatekeeper_project):
 def test_doctor_finds_nothing_wrong_in_an_empty_folder(gatekeeper_project):
     outcome = gatekeeper_project.command("doctor")
     assert (outcome.exit_code, "Nothing is wrong." in outcome.stdout) == (0, True), outcome.stdout
+
+
+def test_doctor_says_which_extras_are_there(monkeypatch):
+    installed = {"duckdb", "gatekeeper-gates-pytest"}
+
+    def distribution(name):
+        if name not in installed:
+            raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "distribution", distribution)
+    told = {finding.what: (finding.kind, finding.text) for finding in doctor._extras()}
+    assert told["extra data"] == told["extra pytest"] == ("ok", "installed")
+    assert told["extra postgres"] == (
+        "note", "not installed: pip install 'gatekeeper-gates[postgres]' where it is needed",
+    )  # fmt: skip
 
 
 def test_doctor_shows_a_broken_configuration_and_a_broken_plugin(gatekeeper_project):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from wheels import PLUGIN, ROOT, build
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
@@ -39,28 +39,15 @@ def run(*words: str | Path, cwd: Path = ROOT) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    run(
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "-w",
-        folder,
-        ROOT,
-    )
-    return next(folder.glob("*.whl"))
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return [build(source, tmp_path_factory.mktemp("wheel")) for source in (ROOT, PLUGIN)]
 
 
 @pytest.mark.parametrize("packages", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
-def test_the_plugins_own_tests_pass(wheel: Path, tmp_path: Path, packages: list[str]) -> None:
+def test_the_plugins_own_tests_pass(wheels: list[Path], tmp_path: Path, packages: list[str]) -> None:
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     python = tmp_path / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", wheel, "hypothesis", *packages, cwd=tmp_path)
+    run(python, "-m", "pip", "install", "--quiet", *wheels, "hypothesis", *packages, cwd=tmp_path)
     tests = [
         path for path in sorted((ROOT / "tests").glob("test_pytest_*.py")) if path.name != Path(__file__).name
     ]

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -14,7 +14,18 @@ from ci_systems import ROOT
 from gatekeeper.testing import Outcome, Project
 
 CONFIG = ("--config", ".ci/gatekeeper.toml")
-TREE = ("gatekeeper", "gates", "reports", "docs", "examples", "benchmarks", "tests", ".ci", ".github")
+TREE = (
+    "gatekeeper",
+    "gates",
+    "reports",
+    "pytest_gatekeeper",
+    "docs",
+    "examples",
+    "benchmarks",
+    "tests",
+    ".ci",
+    ".github",
+)
 
 
 @pytest.fixture
@@ -79,21 +90,26 @@ PACKAGES = {
     "gatekeeper_gates": "gates",
     "gatekeeper_sources": "gates",
     "gatekeeper_reports": "reports",
+    "gatekeeper_channels": "reports",
 }
 METADATA = {
-    "METADATA": "Name: gatekeeper-gates\n",
+    "METADATA": "Name: gatekeeper-gates\nVersion: 0.1.0\n",
     "WHEEL": "Wheel-Version: 1.0\n",
     "RECORD": "",
     "licenses/LICENSE": "",
     "entry_points.txt": "[console_scripts]\ngatekeeper = gatekeeper.cli:main\n[gatekeeper]\nx = gatekeeper_gates.errors\n",
 }
+PLUGIN = {
+    "gatekeeper_gates_pytest-0.1.0.dist-info/METADATA": "Name: gatekeeper-gates-pytest\nVersion: 0.1.0\nRequires-Dist: gatekeeper-gates==0.1.0\n",
+    "gatekeeper_gates_pytest-0.1.0.dist-info/entry_points.txt": "[pytest11]\ngatekeeper = gatekeeper.pytest_plugin\n",
+}
 
 
 @pytest.fixture
 def wheel(repository: Project) -> Callable[..., Outcome]:
-    """Packs a wheel as it should be, but for what is changed (None: left out), and runs the gate on it."""
+    """Packs the wheels as they should be, but for what is changed (None: left out), and runs the gate on them."""
 
-    def check(**changed: str | None) -> Outcome:
+    def check(plugin: dict[str, str] | None = None, **changed: str | None) -> Outcome:
         root = repository.root
         content = {
             path.relative_to(root / base).as_posix(): path.read_text("utf-8")
@@ -104,13 +120,18 @@ def wheel(repository: Project) -> Callable[..., Outcome]:
         content |= {f"gatekeeper_gates-0.1.0.dist-info/{name}": text for name, text in METADATA.items()}
         folder = root / "build" / "dist"
         folder.mkdir(parents=True)
-        with ZipFile(folder / "gatekeeper_gates-0.1.0-py3-none-any.whl", "w", compression=8) as archive:
-            for name, text in (content | changed).items():
-                if text is not None:
-                    archive.writestr(name, text)
+        pack(folder / "gatekeeper_gates-0.1.0-py3-none-any.whl", content | changed)
+        pack(folder / "gatekeeper_gates_pytest-0.1.0-py3-none-any.whl", PLUGIN | (plugin or {}))
         return run(repository, "post", "wheel")
 
     return check
+
+
+def pack(path: Path, content: Mapping[str, str | None]) -> None:
+    with ZipFile(path, "w", compression=8) as archive:
+        for name, text in content.items():
+            if text is not None:
+                archive.writestr(name, text)
 
 
 def test_a_wheel_with_all_that_belongs_to_it_passes(wheel: Callable[..., Outcome]) -> None:
@@ -149,14 +170,32 @@ def test_a_wheel_that_has_grown_beyond_its_budget_blocks(
     assert wheel().exit_code == 1
 
 
-@pytest.mark.parametrize("wheels", [0, 2])
-def test_no_wheel_or_a_second_one_blocks(repository: Project, wheels: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "text", "finding"),
+    [
+        ("gatekeeper_pytest.py", "", "beside the plugin's metadata"),
+        ("gatekeeper_gates_pytest-0.1.0.dist-info/METADATA", "Version: 0.1.0\nRequires-Dist: gatekeeper-gates>=0.1\n", "plugin's version"),
+        ("gatekeeper_gates_pytest-0.1.0.dist-info/entry_points.txt", "[pytest11]\nx = gatekeeper.gone\n", "entry points to nowhere"),
+    ],
+)  # fmt: skip
+def test_a_plugin_that_has_code_or_goes_with_another_version_blocks(
+    wheel: Callable[..., Outcome], name: str, text: str, finding: str
+) -> None:
+    outcome = wheel(plugin={name: text})
+    assert outcome.exit_code == 1
+    assert [f.name for f in outcome["post.wheel"].findings if f.status == "fail"] == [finding]
+
+
+@pytest.mark.parametrize(
+    "wheels", [(), ("gates-1",), ("gates-1", "gates-2"), ("gates-1", "gates-2", "gates_pytest-1")]
+)
+def test_a_wheel_that_is_missing_or_one_too_many_blocks(repository: Project, wheels: tuple[str, ...]) -> None:
     folder = repository.root / "build" / "dist"
     folder.mkdir(parents=True)
-    for number in range(wheels):
-        (folder / f"gatekeeper_gates-{number}-py3-none-any.whl").touch()
+    for name in wheels:
+        (folder / f"gatekeeper_{name}-py3-none-any.whl").touch()
     outcome = run(repository, "post", "wheel")
-    assert (outcome.exit_code, outcome["post.wheel"].findings[0].observed) == (1, wheels)
+    assert (outcome.exit_code, outcome["post.wheel"].findings[0].observed) == (1, len(wheels))
 
 
 # -- speed -------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What is shipped: all that belongs to the package, and nothing that doesn't."""
 
 from configparser import ConfigParser
+from email.parser import Parser
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -8,41 +9,74 @@ from msgspec import Struct
 
 from gatekeeper import Budget, Context, post
 
-PACKAGES = ("gatekeeper", "gates/gatekeeper_gates", "gates/gatekeeper_sources", "reports/gatekeeper_reports")
+PACKAGES = (
+    "gatekeeper",
+    "gates/gatekeeper_gates",
+    "gates/gatekeeper_sources",
+    "reports/gatekeeper_reports",
+    "reports/gatekeeper_channels",
+)
 """Folders of the repository whose last part is the import name."""
 METADATA = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
+DISTRIBUTIONS = ["gatekeeper_gates", "gatekeeper_gates_pytest"]
+"""The packages; and what registers their plugin with pytest."""
 
 
 class Wheel(Struct, frozen=True, forbid_unknown_fields=True):
-    """The wheel that was built."""
+    """The wheels that were built."""
 
     folder: str = "../build/dist"
-    """The folder that it alone lies in."""
+    """The folder that they alone lie in."""
     size: Budget = Budget()
-    """Its size, compressed."""
+    """The size of the packages' own, compressed."""
+
+
+class Content:
+    """What a wheel holds."""
+
+    def __init__(self, path: Path) -> None:
+        self.size = path.stat().st_size
+        with ZipFile(path) as archive:
+            names = {name for name in archive.namelist() if not name.endswith("/")}
+            texts = {
+                name.partition(".dist-info/")[2]: archive.read(name).decode()
+                for name in names
+                if ".dist-info/" in name
+            }
+        self.files = {name for name in names if ".dist-info/" not in name}
+        self.metadata = set(texts)
+        self.head = Parser().parsestr(texts.get("METADATA", ""), headersonly=True)
+        self.entries = _entry_points(texts.get("entry_points.txt", ""))
 
 
 @post(settings=Wheel)
 def wheel(ctx: Context, settings: Wheel) -> None:
-    """The wheel holds the packages whole, with types and schemas, and nothing else."""
+    """The wheel holds the packages whole, with types and schemas, and nothing else; that of the plugin no file."""
     built = sorted(ctx.path(settings.folder).glob("*.whl"))
+    whose = [path.name.partition("-")[0] for path in built]
+    message = f"expected a wheel of each of {' and '.join(DISTRIBUTIONS)}"
     if not ctx.check(
-        len(built) == 1, "expected one wheel", name="wheels", observed=len(built), hint=".ci/build"
+        whose == DISTRIBUTIONS, message, name="wheels", observed=len(built), limit=2, hint=".ci/build"
     ):
         return
-    with ZipFile(built[0]) as archive:
-        names = {name for name in archive.namelist() if not name.endswith("/")}
-        entries = _entry_points(archive)
-    content = {name for name in names if ".dist-info/" not in name}
+    ours, plugin = map(Content, built)
     source = set().union(*(_files(ctx.root.parent / package) for package in PACKAGES))
-    metadata = {name.partition(".dist-info/")[2] for name in names - content}
-    _none(ctx, "missing", source - content)
-    _none(ctx, "not ours", content - source)
-    _none(ctx, "missing metadata", METADATA - metadata)
-    _none(ctx, "unknown metadata", metadata - METADATA)
-    _none(ctx, "entry points to nowhere", {name for name in entries if not _holds(content, name)})
+    _none(ctx, "missing", source - ours.files)
+    _none(ctx, "not ours", ours.files - source)
+    _none(ctx, "missing metadata", METADATA - ours.metadata)
+    _none(ctx, "unknown metadata", ours.metadata - METADATA)
+    entries = ours.entries | plugin.entries
+    _none(ctx, "entry points to nowhere", {name for name in entries if not _holds(ours.files, name)})
+    _none(ctx, "beside the plugin's metadata", plugin.files)
+    required = f"gatekeeper-gates=={ours.head['Version']}"
+    ctx.check(
+        required in plugin.head.get_all("Requires-Dist", []),
+        f"the plugin's wheel does not require {required}",
+        name="plugin's version",
+        observed=plugin.head["Version"],
+    )
     limits = settings.size
-    ctx.measure("size", built[0].stat().st_size, unit="B", warn=limits.warn, fail=limits.fail)
+    ctx.measure("size", ours.size, unit="B", warn=limits.warn, fail=limits.fail)
 
 
 def _none(ctx: Context, name: str, found: set[str]) -> None:
@@ -59,13 +93,11 @@ def _files(package: Path) -> set[str]:
     }
 
 
-def _entry_points(archive: ZipFile) -> list[str]:
-    """The modules that the wheel's entry points name."""
+def _entry_points(text: str) -> set[str]:
+    """The modules that a wheel's entry points name."""
     found = ConfigParser(delimiters=("=",))
-    for name in archive.namelist():
-        if name.endswith(".dist-info/entry_points.txt"):
-            found.read_string(archive.read(name).decode())
-    return [value.partition(":")[0] for section in found.sections() for value in found[section].values()]
+    found.read_string(text)
+    return {value.partition(":")[0] for section in found.sections() for value in found[section].values()}
 
 
 def _holds(content: set[str], module: str) -> bool:

@@ -1,10 +1,10 @@
 """`gatekeeper doctor`: does gatekeeper itself work here?"""
 
-import importlib.util
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import click
@@ -16,7 +16,8 @@ from gatekeeper.errors import GatekeeperError, UsageError
 from gatekeeper.project import Project
 from gatekeeper.wording import one_line, policy_line
 
-EXTRAS = {"psycopg": "postgres", "duckdb": "data", "pytest": "pytest"}
+EXTRAS = {"postgres": "psycopg", "data": "duckdb", "pytest": "gatekeeper-gates-pytest"}
+"""What each extra installs, by the name of its distribution."""
 
 
 class Finding(Struct, frozen=True):
@@ -94,14 +95,14 @@ def _isolation() -> Finding:
 
 
 def _extras() -> Iterator[Finding]:
-    for module, extra in EXTRAS.items():
-        there = importlib.util.find_spec(module) is not None
-        text = (
-            "installed"
-            if there
-            else f"not installed: pip install 'gatekeeper-gates[{extra}]' where it is needed"
-        )
-        yield Finding("ok" if there else "note", f"extra {extra}", text)
+    for extra, distribution in EXTRAS.items():
+        try:
+            metadata.distribution(distribution)
+        except metadata.PackageNotFoundError:
+            missing = f"not installed: pip install 'gatekeeper-gates[{extra}]' where it is needed"
+            yield Finding("note", f"extra {extra}", missing)
+        else:
+            yield Finding("ok", f"extra {extra}", "installed")
 
 
 def _terminal() -> Finding:

@@ -1,5 +1,6 @@
-"""The pytest plugin (entry point `pytest11`, name `gatekeeper`): gates around a session, gates as test items, and a
-fixture for tests of flows.
+"""The pytest plugin: gates around a session, gates as test items, and a fixture for tests of flows.
+
+It is registered (entry point `pytest11`, name `gatekeeper`) by a distribution of its own, `pytest_gatekeeper/`.
 
 Every session pays for what is here and in `marked`. The rest is imported by sessions that use it.
 """
