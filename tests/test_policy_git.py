@@ -284,13 +284,13 @@ def test_names_that_lead_out_of_the_copies_are_refused(tmp_path, name):
         )
         return bytes.fromhex(done.stdout.decode())
 
-    tree = stored("tree", b"100644 file.py\0" + stored("blob", b"evil"))
+    tree = stored("tree", b"100644 led_out_of_the_copies.py\0" + stored("blob", b"evil"))
     for entry in (name, "gates"):
         tree = stored("tree", f"40000 {entry}".encode() + b"\0" + tree)
     made = git(tmp_path, "commit-tree", tree.hex(), "-m", "crafted")
     with taken(made, tmp_path) as trusted, pytest.raises(UsageError, match="is no path that a file may have"):
         located(trusted, tmp_path / "gates")
-    assert not list(tmp_path.parent.glob("**/file.py"))
+    assert not list(tmp_path.parent.glob("**/led_out_of_the_copies.py"))
 
 
 def test_programs_stay_programs_and_nobody_else_can_read_a_copy(change):
