@@ -320,3 +320,15 @@ def test_a_reader_changes_nothing(url, store):
         with pytest.raises(StoreError, match="read-only"):
             reader.write(run(1))
         assert reader.runs() == []
+
+
+def test_the_outbox_is_counted_by_group_and_by_time(store):
+    queued(
+        store,
+        delivery("n1", group="g"),
+        delivery("n2", group="g", created=3.0),
+        delivery("n3", group="h", created=2.0, state="delivered"),
+        delivery("n4", channel="other", created=5.0),
+    )
+    assert store.undelivered() == {("ops", "g"): 2, ("other", "n4"): 1}
+    assert store.queued_since(2.0) == {"ops": [2.0, 3.0], "other": [5.0]}

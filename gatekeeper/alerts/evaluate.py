@@ -13,7 +13,6 @@ from gatekeeper.alerts.judging.judge import JudgePolicy, judge
 from gatekeeper.alerts.stages import Held, Planned, Situation, plan, quiets_of
 from gatekeeper.model import Gate, Run, Severity
 from gatekeeper.plain import strict_json
-from gatekeeper.plugins import Plugins
 from gatekeeper.project import Project
 from gatekeeper.store.alerting import AlertQueries
 from gatekeeper.store.standing import Delivery
@@ -88,13 +87,6 @@ def _situation(
     now: float,
     waits: bool,
 ) -> Situation:
-    undelivered: dict[tuple[str, str], int] = {}
-    for delivery in store.deliveries(state="queued", limit=100_000):
-        key = (delivery.channel, delivery.group)
-        undelivered[key] = undelivered.get(key, 0) + 1
-    lately: dict[str, list[float]] = {}
-    for delivery in store.deliveries(since=now - HOUR, limit=100_000):
-        lately.setdefault(delivery.channel, []).append(delivery.created)
     return Situation(
         subject=runs[-1].subject.name if runs else project.settings.subject_name,
         standings=store.standings(),
@@ -103,8 +95,8 @@ def _situation(
         recipients=[recipient(each) for each in configured],
         settings=project.settings.alerts,
         parents=parents(project.gates),
-        sent_lately=lately,
-        undelivered=undelivered,
+        sent_lately=store.queued_since(now - HOUR),
+        undelivered=store.undelivered(),
         now=now,
         run=runs[-1].id if runs else "",
         waits=waits,
@@ -151,8 +143,7 @@ def configured_channels(project: Project) -> list[Configured]:
     Raises:
         UsageError: all that is wrong with them.
     """
-    plugins: Plugins = project.plugins
-    return channels(project.settings, plugins, project.settings.root)
+    return channels(project.settings, project.plugins, project.settings.root)
 
 
 def flush(project: Project, *, grace: float = 60.0) -> Flushed:

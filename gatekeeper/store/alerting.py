@@ -277,6 +277,22 @@ class AlertQueries:
         )
         return [_delivery(row) for row in rows]
 
+    def undelivered(self) -> dict[tuple[str, str], int]:
+        """How many notifications are queued, by channel and group."""
+        rows = self._rows(
+            "SELECT channel, grp, count(*) FROM deliveries WHERE state = 'queued' GROUP BY channel, grp", ()
+        )
+        return {(channel, group): count for channel, group, count in rows}
+
+    def queued_since(self, since: float) -> dict[str, list[float]]:
+        """When each channel's notifications were queued, from `since` on; seconds since the epoch."""
+        found: dict[str, list[float]] = {}
+        for channel, created in self._rows(
+            "SELECT channel, created FROM deliveries WHERE created >= ? ORDER BY created", (since,)
+        ):
+            found.setdefault(channel, []).append(created)
+        return found
+
     def backlog(self, now: float) -> dict[str, Backlog]:
         """What is queued, by channel."""
         rows = self._rows(
