@@ -527,8 +527,29 @@ def test_a_profiles_alerts_are_checked_too(project):
 RULE = "[[alerts.rules]]\nname = 'late'\ngate = 'pre.lag'\nfinding = '{}'\nthreshold = '> 3s'\n"
 
 
-def test_a_rule_on_a_quantity_that_its_gate_never_recorded_is_refused_once_it_has_run(project):
+def test_a_rule_on_a_quantity_that_its_gate_never_records_is_refused_before_and_after_its_first_run(project):
     configured(project, more=RULE.format("lga"))
+    before = project.command("config", "check")
+    assert project.run("pre", "lag").exit_code == 1
+    after = project.command("config", "check")
+    for done in (before, after):
+        assert done.exit_code == 4
+        assert "records no 'lga': this would never fire. Did you mean 'lag'?" in done.stderr
+
+
+COMPUTED = """
+from gatekeeper import pre
+
+@pre
+def lag(ctx):
+    for name in ["lag"]:
+        ctx.measure(name, 5, unit="s", fail=3)
+"""
+
+
+def test_where_a_gate_computes_its_names_a_quantity_is_refused_once_it_has_run_without_it(project):
+    configured(project, more=RULE.format("lga"))
+    (project.root / "gates" / "gate_it.py").write_text(COMPUTED)
     assert project.command("config", "check").exit_code == 0
     assert project.run("pre", "lag").exit_code == 1
     done = project.command("config", "check")
@@ -540,8 +561,8 @@ def test_a_rule_on_a_quantity_that_its_gate_is_about_to_record_is_not_refused(pr
     configured(project)
     project.run("pre", "lag")
     path = project.root / "gates" / "gate_it.py"
-    path.write_text(path.read_text() + '\n\n@pre\ndef more(ctx):\n    ctx.measure("latency", 1, fail=2)\n')
     configured(project, more=RULE.format("latency"))
+    path.write_text(COMPUTED.replace('["lag"]', '["lag", "latency"]'))
     assert project.command("config", "check").exit_code == 0
 
 

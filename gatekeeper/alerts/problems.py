@@ -1,10 +1,11 @@
 """All that is wrong with `[alerts]`, with file and line: for `config check`, and before a run tells anybody."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from gatekeeper.alerts.check import Gates, check_rules
 from gatekeeper.alerts.configured import channels
+from gatekeeper.alerts.judging.known import quantities
 from gatekeeper.alerts.matching import covers
 from gatekeeper.errors import GatekeeperError, UsageError
 from gatekeeper.model import Gate
@@ -37,23 +38,29 @@ def problems(project: Project, *, recorded: bool = True) -> list[str]:
 
 
 def _recorded(project: Project) -> Gates:
-    """Every gate's quantities, of those that a rule is about: what it has recorded, and what it may record next.
+    """Every gate's quantities, of those that a rule is about: what it declares or its function shows, what it has
+    recorded, and what it may record next.
 
-    None where it has recorded nothing yet, or nothing can be read.
+    None where neither is known, or nothing can be read.
     """
-    found: dict[str, list[str] | None] = {gate.id: None for gate in project.gates}
+    found: dict[str, Sequence[str] | None] = {gate.id: None for gate in project.gates}
     rules = [rule for rule in project.settings.alerts.rules if rule.finding]
     meant = [gate for gate in project.gates if any(covers(rule.gate, gate.id) for rule in rules)]
     if not meant:
         return found
+    recorded: dict[str, list[str]] = {}
     try:
         with open_store(project.store_url, create=False, folder=project.state, read_only=True) as store:
-            for gate in meant:
-                if names := store.findings_of(gate.id):
-                    named = {rule.finding for rule in rules if covers(rule.gate, gate.id)}
-                    found[gate.id] = [*names, *_to_come(project, gate, named.difference(names))]
+            recorded = {gate.id: store.findings_of(gate.id) for gate in meant}
     except GatekeeperError:
-        pass  # without a record nothing is known; what is wrong with it, commands that need it say
+        pass  # what is wrong with the record, commands that need it say
+    for gate in meant:
+        names = recorded.get(gate.id, [])
+        known = quantities(gate, names)
+        if known is None and names:
+            named = {rule.finding for rule in rules if covers(rule.gate, gate.id)}
+            known = [*names, *_to_come(project, gate, named.difference(names))]
+        found[gate.id] = known
     return found
 
 
